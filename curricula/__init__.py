@@ -1,0 +1,1 @@
+"""When to trust the distilled and when the gold data."""

@@ -1,0 +1,1 @@
+"""The ground floor: documents, labels, alignment, scores, files. No torch, no network."""

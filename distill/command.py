@@ -1,0 +1,88 @@
+"""The one adapter between option dataclasses and Typer: signatures from fields, values from flags and TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from distill.errors import NerDistillError
+from distill.options import build, field_types, flag_of, read_project, table_for
+
+COMMANDS: dict[str, type] = {}
+"""Every command's options class by its TOML table (`train`, `rait.build`); `cli.py` fills it as it is read."""
+
+
+def command(app: typer.Typer, name: str, options: type, *, table: str | None = None) -> Callable[[Callable[[Any], int | None]], Callable[[Any], int | None]]:
+    """Register `function(options) -> exit code or None` as a command whose signature is the fields of `options`."""
+    key = table or name
+    COMMANDS[key] = options
+
+    def register(function: Callable[[Any], int | None]) -> Callable[[Any], int | None]:
+        def run(**given: Any) -> None:
+            raise typer.Exit(reported(lambda: function(_options(key, options, given))))
+
+        run.__doc__ = function.__doc__
+        run.__signature__ = inspect.Signature(_parameters(options))  # type: ignore[attr-defined]
+        app.command(name, help=inspect.cleandoc(function.__doc__ or ""))(run)
+        return function
+
+    return register
+
+
+def _options(key: str, options: type, given: dict[str, Any]) -> Any:
+    clean = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    present = {name: value for name, value in clean.items() if value != ()}
+    return build(options, key, present, table_for(read_project(Path.cwd()), key, COMMANDS))
+
+
+def reported(call: Callable[[], int | None]) -> int:
+    """Run `call`; our own errors become one line on stderr and their exit code, others keep their traceback."""
+    try:
+        return call() or 0
+    except NerDistillError as error:
+        print(f"ner-distill: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("ner-distill: interrupted; the same command goes on where it was", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parameters(options: type) -> list[inspect.Parameter]:
+    types = field_types(options)
+    return [_parameter(each, types[each.name].of, types[each.name].many) for each in dataclasses.fields(options)]
+
+
+def _parameter(each: dataclasses.Field[Any], of: type, many: bool) -> inspect.Parameter:
+    """One Typer parameter; its default is None, so that "not given" and "given the default" differ."""
+    rules = each.metadata
+    inner: Any = list[of] if many else of  # type: ignore[valid-type]
+    text = rules.get("help", "") + _shown(each)
+    info: Any
+    if rules.get("argument"):
+        info = typer.Argument(help=text, metavar=flag_of(each) + ("..." if many else ""), show_default=False)
+    else:
+        names = [flag_of(each)] if of is not bool else [f"{flag_of(each)}/--no-{flag_of(each)[2:]}"]
+        metavar = "|".join(rules["choices"]) if rules.get("choices") else None
+        info = typer.Option(*names, help=text, show_default=False, metavar=metavar)
+    return inspect.Parameter(
+        each.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[inner | None, info]
+    )
+
+
+def _shown(each: dataclasses.Field[Any]) -> str:
+    if each.default is MISSING:
+        return " [required]"
+    if each.default in (None, (), False, ""):
+        return ""
+    return f" [default: {'on' if each.default is True else each.default}]"

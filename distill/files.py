@@ -1,0 +1,76 @@
+"""Opening and replacing files: every reader's errors are one line, every output appears whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TextIO, cast
+
+from distill.errors import InputError
+
+
+def existing(path: str | Path, what: str = "file") -> Path:
+    """The path, or one line that says what is missing and where it was looked for."""
+    found = Path(path)
+    if not found.exists():
+        raise InputError(f"no such {what}", path=path)
+    return found
+
+
+def open_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines (from 1) of a UTF-8 text file, plain or gzip, without their newline.
+
+    Only `\\n` and `\\r\\n` end a line: a text may hold U+2028, U+0085 or a form feed.
+    """
+    existing(path)
+    number = 0
+    try:
+        with _open_binary(Path(path)) as lines:
+            for number, raw in enumerate(lines, 1):
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                yield number, line.removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 at byte {error.start} of the line; convert the file first", path=path, line=number) from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"broken gzip file: {error}", path=path, line=number + 1) from None
+    except IsADirectoryError:
+        raise InputError("is a folder, expected a file", path=path) from None
+    except PermissionError:
+        raise InputError("cannot be read: permission denied", path=path) from None
+
+
+def _open_binary(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
+@contextmanager
+def whole_or_not_at_all(path: str | Path) -> Iterator[TextIO]:
+    """A text file that takes its place in one step when the block ends, and never exists half written."""
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", path=path) from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,120 @@
+"""Documents as JSONL: one object a line, read and written as a stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from distill.document import Document, Entity, Span
+from distill.errors import InputError
+from distill.files import open_lines, whole_or_not_at_all
+
+DOCUMENT_KEYS = frozenset({"id", "text", "entities", "meta"})
+ENTITY_KEYS = frozenset({"start", "end", "label", "score", "fragments", "how"})
+
+
+def dump_line(value: Any) -> str:
+    """JSON on one line, readable Unicode; escaped where the value holds a lone surrogate UTF-8 cannot carry."""
+    line = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(", ", ": "))
+    return line
+
+
+def parse_line(line: str, path: str | Path | None = None, number: int | None = None) -> dict[str, Any]:
+    """One JSON object, or an InputError with the place."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not a JSON object: {error}", path=path, line=number) from None
+    if not isinstance(value, dict):
+        raise InputError(f"expected a JSON object, found {type(value).__name__}", path=path, line=number)
+    return value
+
+
+def entity_to_json(entity: Entity) -> dict[str, Any]:
+    row: dict[str, Any] = {"start": entity.start, "end": entity.end, "label": entity.label}
+    if entity.score is not None:
+        row["score"] = entity.score
+    if entity.fragments:
+        row["fragments"] = [list(fragment) for fragment in entity.fragments]
+    if entity.how is not None:
+        row["how"] = entity.how
+    return row
+
+
+def document_to_json(document: Document) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": document.id, "text": document.text}
+    row["entities"] = [entity_to_json(entity) for entity in document.entities]
+    if document.meta:
+        row["meta"] = dict(document.meta)
+    return row
+
+
+def entity_from_json(row: Any) -> Entity:
+    """An entity in the long form (an object) or the short one (`[start, end, label]`)."""
+    if isinstance(row, list) and len(row) == 3:
+        row = {"start": row[0], "end": row[1], "label": row[2]}
+    if not isinstance(row, dict):
+        raise InputError(f"an entity is an object or [start, end, label], not {row!r}")
+    unknown = sorted(set(row) - ENTITY_KEYS)
+    if unknown:
+        raise InputError(f"entity has unknown key {unknown[0]!r}; known: {', '.join(sorted(ENTITY_KEYS))}")
+    start, end, label = row.get("start"), row.get("end"), row.get("label")
+    if not _is_offset(start) or not _is_offset(end) or not isinstance(label, str):
+        raise InputError(f"an entity needs integers start and end and a string label, found {row!r}")
+    score = row.get("score")
+    if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):
+        raise InputError(f"an entity's score is a number in [0, 1], found {score!r}")
+    how = row.get("how")
+    if how is not None and not isinstance(how, str):
+        raise InputError(f"an entity's how is a string, found {how!r}")
+    return Entity(start, end, label, score, _fragments(row.get("fragments")), how)
+
+
+def _is_offset(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _fragments(rows: Any) -> tuple[Span, ...]:
+    if not rows:
+        return ()
+    if not isinstance(rows, list) or not all(isinstance(r, list) and len(r) == 2 and all(map(_is_offset, r)) for r in rows):
+        raise InputError(f"fragments are a list of [start, end], found {rows!r}")
+    return tuple(Span(start, end) for start, end in rows)
+
+
+def document_from_json(row: dict[str, Any], fallback_id: str = "") -> Document:
+    """A Document from its JSON object; keys that are not ours travel on in the meta."""
+    text, entities, meta = row.get("text"), row.get("entities") or [], row.get("meta") or {}
+    if not isinstance(text, str):
+        raise InputError(f'a document needs a string "text", found {text!r}')
+    if not isinstance(entities, list) or not isinstance(meta, dict):
+        raise InputError('"entities" is a list and "meta" an object')
+    extra = {key: value for key, value in row.items() if key not in DOCUMENT_KEYS}
+    identity = str(row["id"]) if row.get("id") is not None else fallback_id
+    return Document(identity, text, tuple(entity_from_json(entity) for entity in entities), {**extra, **meta})
+
+
+def read_jsonl(path: str | Path) -> Iterator[Document]:
+    """Documents of a JSONL file (plain or .gz), streamed; an error names the file and the line."""
+    for number, line in open_lines(path):
+        if line.strip():
+            row = parse_line(line, path, number)
+            try:
+                yield document_from_json(row, fallback_id=f"{Path(path).stem}-{number}")
+            except InputError as error:
+                raise error.at(path, number) from None
+
+
+def write_jsonl(documents: Iterable[Document], path: str | Path) -> int:
+    """Write Documents, the whole file or none of it; returns how many."""
+    count = 0
+    with whole_or_not_at_all(path) as out:
+        for count, document in enumerate(documents, 1):  # noqa: B007 - the last value is the count
+            out.write(dump_line(document_to_json(document)) + "\n")
+    return count

@@ -1,0 +1,182 @@
+"""Options, declared once: fields of frozen dataclasses, with their help, bounds and choices in the metadata.
+
+    @dataclass(frozen=True)
+    class TrainOptions(Options):
+        gold: Path | None = option(None, "documents labelled by people")
+        epochs: int = option(20, "passes over the blend", at_least=1)
+        inputs: tuple[Path, ...] = option((), "what to read", argument=True)
+
+A field without a default (`option(help="...")`) is required. Types are str, int, float, bool, Path, `T | None` and
+`tuple[T, ...]`; a tuple is given by repeating the flag. Values are checked where they are built.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from distill.errors import CallError, InputError, did_you_mean
+
+PROJECT_FILE = "ner-distill.toml"
+
+
+def option(
+    default: Any = MISSING,
+    help: str = "",
+    *,
+    argument: bool = False,
+    choices: tuple[str, ...] = (),
+    above: float | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    flag: str | None = None,
+) -> Any:
+    """A dataclass field that is also a command-line option and a TOML key.
+
+    `above`, `at_least` and `at_most` bound numbers; `argument` makes it positional; `flag` renames it.
+    """
+    metadata = {
+        "help": help, "argument": argument, "choices": choices, "above": above,
+        "at_least": at_least, "at_most": at_most, "flag": flag,
+    }  # fmt: skip
+    if default is MISSING:
+        return field(metadata=metadata, kw_only=True)
+    return field(default=default, metadata=metadata, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The base of every command's options: a value outside its bounds cannot be built."""
+
+    def __post_init__(self) -> None:
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            for one in value if isinstance(value, tuple) else (value,):
+                check(each, one)
+
+
+def flag_of(each: Field[Any]) -> str:
+    """How a person writes the option: `--batch-size`, or `INPUT` for a positional one."""
+    if each.metadata.get("argument"):
+        return (each.metadata.get("flag") or each.name).upper()
+    return "--" + (each.metadata.get("flag") or each.name).replace("_", "-")
+
+
+def check(each: Field[Any], value: Any) -> None:
+    """Raise CallError where `value` is not one of the choices or lies outside the bounds."""
+    rules, name = each.metadata, flag_of(each)
+    if value is None:
+        return
+    if rules.get("choices") and value not in rules["choices"]:
+        hint = did_you_mean(str(value), rules["choices"])
+        raise CallError(f"{name} is one of {', '.join(rules['choices'])}, not {value!r}{hint if 'mean' in hint else ''}")
+    above, at_least, at_most = rules.get("above"), rules.get("at_least"), rules.get("at_most")
+    if above is not None and not value > above:
+        raise CallError(f"{name} must be above {above:g}, got {value}")
+    if at_least is not None and not value >= at_least:
+        raise CallError(f"{name} must be at least {at_least:g}, got {value}")
+    if at_most is not None and not value <= at_most:
+        raise CallError(f"{name} must be at most {at_most:g}, got {value}")
+
+
+@dataclass(frozen=True)
+class FieldType:
+    """What a field holds: the type of one value, whether it repeats, whether it may be absent."""
+
+    of: type
+    many: bool = False
+    optional: bool = False
+
+
+def field_types(options: type) -> dict[str, FieldType]:
+    """The FieldType of every field of an options class."""
+    hints = get_type_hints(options)
+    return {each.name: _field_type(hints[each.name]) for each in dataclasses.fields(options)}
+
+
+def _field_type(hint: Any) -> FieldType:
+    if get_origin(hint) in (Union, UnionType):
+        inner = [arg for arg in get_args(hint) if arg is not type(None)]
+        return dataclasses.replace(_field_type(inner[0]), optional=True)
+    if get_origin(hint) is tuple:
+        return FieldType(get_args(hint)[0], many=True)
+    return FieldType(hint)
+
+
+def read_project(folder: Path) -> dict[str, Any]:
+    """The tables of `ner-distill.toml` in `folder`, or nothing where there is none."""
+    path = folder / PROJECT_FILE
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"not TOML: {error}", path=PROJECT_FILE) from None
+
+
+def table_for(project: Mapping[str, Any], command: str, known: Mapping[str, type]) -> dict[str, Any]:
+    """The values that the project file sets for `command`, by field name.
+
+    `known` maps every command to its options class, so that a misspelt table is caught as well as a misspelt key.
+    """
+    for name in project:
+        if name not in {each.partition(".")[0] for each in known}:
+            raise InputError(f"unknown table [{name}]{did_you_mean(name, known)}", path=PROJECT_FILE)
+    table: Any = project
+    for part in command.split("."):
+        table = table.get(part, {}) if isinstance(table, Mapping) else table
+    if not isinstance(table, Mapping):
+        raise InputError(f"{command} is not a table; write [{command}]", path=PROJECT_FILE)
+    groups = {each.removeprefix(command + ".") for each in known if each.startswith(command + ".")}
+    options, values = known[command], {}
+    fields = {each.name: each for each in dataclasses.fields(options)}
+    types = field_types(options)
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if key in groups:
+            continue
+        if name not in fields:
+            names = [each.replace("_", "-") for each in fields]
+            raise InputError(f"unknown key {command}.{key}{did_you_mean(key.replace('_', '-'), names)}", path=PROJECT_FILE)
+        values[name] = _from_toml(value, types[name], f"{command}.{key}")
+    return values
+
+
+def _from_toml(value: Any, kind: FieldType, key: str) -> Any:
+    if kind.many:
+        return tuple(_one_from_toml(each, kind.of, key) for each in (value if isinstance(value, list) else [value]))
+    return _one_from_toml(value, kind.of, key)
+
+
+def _one_from_toml(value: Any, of: type, key: str) -> Any:
+    if of is Path and isinstance(value, str):
+        return Path(value)
+    if of is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if of is str and isinstance(value, float | int) and not isinstance(value, bool):
+        return str(value)
+    if type(value) is not of:
+        raise InputError(f"{key} is {of.__name__}, found {value!r}", path=PROJECT_FILE)
+    return value
+
+
+def build(options: type, command: str, given: Mapping[str, Any], table: Mapping[str, Any]) -> Any:
+    """An options object from flags (`given`, None where absent) over the TOML table over the defaults."""
+    values = dict(table) | {name: value for name, value in given.items() if value is not None}
+    missing = [
+        each for each in dataclasses.fields(options)
+        if each.name not in values and each.default is MISSING and each.default_factory is MISSING
+    ]  # fmt: skip
+    if missing:
+        first = missing[0]
+        key = first.name.replace("_", "-")
+        raise CallError(
+            f"{command.replace('.', ' ')} needs {flag_of(first)} ({first.metadata['help']}), or {key} under "
+            f"[{command}] in {PROJECT_FILE}; `ner-distill init` makes a project that has one"
+        )
+    return options(**values)

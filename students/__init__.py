@@ -1,0 +1,1 @@
+"""Compact BERT token classifiers: encode, train, export, and run without torch."""

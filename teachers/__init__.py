@@ -1,0 +1,1 @@
+"""Anything that labels documents: recorded, remote or local."""
