@@ -65,7 +65,7 @@ def entity_from_json(row: Any) -> Entity:
     if unknown:
         raise InputError(f"entity has unknown key {unknown[0]!r}; known: {', '.join(sorted(ENTITY_KEYS))}")
     start, end, label = row.get("start"), row.get("end"), row.get("label")
-    if not _is_offset(start) or not _is_offset(end) or not isinstance(label, str):
+    if not (isinstance(start, int) and isinstance(end, int) and isinstance(label, str)) or bool in (type(start), type(end)):
         raise InputError(f"an entity needs integers start and end and a string label, found {row!r}")
     score = row.get("score")
     if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):

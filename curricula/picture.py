@@ -1,0 +1,68 @@
+"""The schedules as a picture: one panel a family, the share of distilled data over the epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from curricula.schedules import Schedule
+from distill.errors import CallError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK, GRID, PLAIN = "#22262b", "#e3e6ea", "#2f6f9f"
+PANELS = {
+    "Simple Mix": ("mix",),
+    "Sigmoid": ("sigmoid",),
+    "Cosine": ("cosine",),
+    "Power decay": ("power",),
+    "Baselines": ("all", "distilled", "gold"),
+}
+FORMATS = (".png", ".svg", ".pdf")
+
+
+def draw(schedules: Sequence[Schedule], epochs: int, path: Path) -> Path:
+    """Draw the schedules over `epochs` epochs into `path`; steep ones are darker.
+
+    Simple Mix has a panel, each family with a parameter has one with all its values, and the constant schedules share
+    the last. Raises CallError for a kind of file that cannot be drawn.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise CallError(f"--plot draws {', '.join(FORMATS)}, not {path.suffix or 'a file without a suffix'}")
+    figure = Figure(figsize=(13.2, 3.5), dpi=160, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(PANELS), sharex=True, sharey=True)
+    for axes, (title, families) in zip(panels, PANELS.items(), strict=True):
+        members = [one for one in schedules if one.name.split()[0] in families]
+        _panel(axes, members, epochs, title)
+    panels[0].set_ylabel("share of the distilled data, $w_0$", color=INK)
+    figure.supxlabel("epoch", color=INK, fontsize=10)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+    return path
+
+
+def _panel(axes: Axes, members: Sequence[Schedule], epochs: int, title: str) -> None:
+    shades = mpl.colormaps["viridis_r"]
+    for place, one in enumerate(members):
+        colour = shades(0.15 + 0.8 * place / (len(members) - 1)) if len(members) > 1 else PLAIN
+        label = one.name.partition(" ")[2].replace("=", " = ") or one.name
+        weights = [w0 for w0, _ in one.curve(epochs)]
+        style: dict[str, Any] = {"color": colour, "linewidth": 1.8, "label": label, "clip_on": False}
+        if one.name == "all":
+            style |= {"linestyle": (0, (4, 3)), "label": "all ($w_1 = 1$ too)", "zorder": 3}
+        axes.plot(range(epochs), weights, marker="o" if epochs <= 30 else None, markersize=2.6, **style)
+    axes.set_title(title, color=INK, fontsize=11, loc="left")
+    axes.set_xlim(0, max(epochs - 1, 1))
+    axes.set_ylim(-0.02, 1.02)
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.tick_params(colors=INK, labelsize=8, length=0)
+    axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
+    if len(members) > 1:
+        axes.legend(fontsize=7.5, frameon=True, framealpha=0.85, edgecolor="none", handlelength=1.4, loc="upper right")

@@ -1,0 +1,169 @@
+"""The one path from text to token ids: training, evaluation and the runtime all walk it.
+
+A text becomes words (`distill.words`), each word its pieces, and the pieces windows of at most `max_length` tokens.
+Words are tokenised one by one, so offsets never depend on the tokenizer and a word's pieces can be remembered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from distill.document import Span
+from distill.errors import CallError, InputError
+from distill.words import words
+
+Ids = npt.NDArray[np.int32]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_REMEMBERED = 200_000  # words whose pieces are kept; some 40 MB at the most
+_LONGEST_REMEMBERED = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A text as words and pieces.
+
+    `words` are code-point spans; `ids` the piece ids without special tokens, shape (pieces,); `first` the index in
+    `ids` of each word's first piece, shape (words,), and -1 for a word the tokenizer has no piece for (only
+    invisible characters).
+    """
+
+    words: list[Span]
+    ids: Ids
+    first: Ids
+
+
+class Window(NamedTuple):
+    """A stretch of pieces `[start, end)` that the model sees at once, and the stretch whose answers it owns.
+
+    Where windows overlap, each word is owned by the one in which it stands farther from an edge.
+    """
+
+    start: int
+    end: int
+    own_start: int
+    own_end: int
+
+
+class Encoder:
+    """Texts to ids under one tokenizer, window length and overlap."""
+
+    def __init__(self, tokenizer: Tokenizer, max_length: int = 128, stride: int = 32) -> None:
+        """`max_length` counts the special tokens; `stride` is how many pieces neighbouring windows share.
+
+        Raises CallError where a window could not move on.
+        """
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self.tokenizer, self.max_length, self.stride = tokenizer, max_length, stride
+        self.prefix, self.suffix = _special_ids(tokenizer)
+        self.pad_id = _pad_id(tokenizer)
+        self.budget = max_length - len(self.prefix) - len(self.suffix)
+        if self.budget < 1 or not 0 <= stride <= self.budget // 2:
+            raise CallError(f"windows of {max_length} tokens cannot overlap by {stride}: the overlap is at most half")
+        self._pieces: dict[str, tuple[int, ...]] = {}
+
+    @classmethod
+    def from_folder(cls, folder: str | Path, max_length: int = 128, stride: int = 32) -> Encoder:
+        """The Encoder of a folder that holds a `tokenizer.json` (a student, a bundle)."""
+        path = Path(folder) / "tokenizer.json"
+        if not path.is_file():
+            raise InputError("no tokenizer.json in this folder; is it a student or a bundle?", path=folder)
+        return cls(_load(path), max_length, stride)
+
+    def encode(self, text: str) -> Encoded:
+        """Words and pieces of one text of any length; nothing is cut."""
+        spans = words(text)
+        surfaces = [text[start:end] for start, end in spans]
+        pieces = self._pieces_of(surfaces)
+        ids: list[int] = []
+        first: list[int] = []
+        for surface in surfaces:
+            own = pieces[surface]
+            first.append(len(ids) if own else -1)
+            ids.extend(own)
+        return Encoded(spans, np.asarray(ids, np.int32), np.asarray(first, np.int32))
+
+    def _pieces_of(self, surfaces: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """The pieces of every distinct surface, tokenising only those not met before."""
+        if len(self._pieces) > _REMEMBERED:
+            self._pieces = {}
+        known = self._pieces
+        fresh = [surface for surface in dict.fromkeys(surfaces) if surface not in known]
+        if not fresh:
+            return known
+        found = dict(self._tokenised(fresh))
+        short = {surface: own for surface, own in found.items() if len(surface) <= _LONGEST_REMEMBERED}
+        known.update(short)
+        return known if len(short) == len(found) else {**known, **found}
+
+    def _tokenised(self, surfaces: Sequence[str]) -> Iterable[tuple[str, tuple[int, ...]]]:
+        clean = [_SURROGATE.sub("\ufffd", surface) for surface in surfaces]
+        encoding = self.tokenizer.encode(clean, is_pretokenized=True, add_special_tokens=False)
+        pieces: list[list[int]] = [[] for _ in surfaces]
+        for identity, word in zip(encoding.ids, encoding.word_ids, strict=True):
+            if word is not None:
+                pieces[word].append(identity)
+        return zip(surfaces, map(tuple, pieces), strict=True)
+
+    def windows(self, encoded: Encoded) -> list[Window]:
+        """Windows over the pieces, cut before words; a text without pieces has none."""
+        total, budget = len(encoded.ids), self.budget
+        if total <= budget:
+            return [Window(0, total, 0, total)] if total else []
+        starts = np.append(encoded.first[encoded.first >= 0], total)
+        edges: list[tuple[int, int]] = []
+        start = end = 0
+        while end < total:
+            end = min(_at_most(starts, start + budget, above=start), start + budget)
+            edges.append((start, end))
+            start = max(_at_most(starts, end - self.stride, above=start), start + 1)
+        return _owned(edges)
+
+    def row(self, encoded: Encoded, window: Window) -> Ids:
+        """The ids of a window with the special tokens around it, shape (at most max_length,)."""
+        return np.concatenate((self.prefix, encoded.ids[window.start : window.end], self.suffix), dtype=np.int32)
+
+
+def _at_most(starts: Ids, limit: int, above: int) -> int:
+    """The last word start that is at most `limit` and beyond `above`; `limit` itself inside an endless word."""
+    found = int(starts[np.searchsorted(starts, limit, side="right") - 1])
+    return found if found > above else limit
+
+
+def _owned(edges: list[tuple[int, int]]) -> list[Window]:
+    """Windows that share each overlap half and half, so every piece has exactly one owner."""
+    cuts = [0, *((end + start) // 2 for (_, end), (start, _) in pairwise(edges)), edges[-1][1]]
+    return [Window(start, end, cuts[i], cuts[i + 1]) for i, (start, end) in enumerate(edges)]
+
+
+def _load(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception for a broken file
+        raise InputError(f"not a tokenizer file: {error}", path=path) from None
+
+
+def _special_ids(tokenizer: Tokenizer) -> tuple[Ids, Ids]:
+    """The ids a tokenizer puts before and after a text (`[CLS]` and `[SEP]` for BERT)."""
+    bare = tokenizer.encode("a", add_special_tokens=False).ids
+    full = tokenizer.encode("a").ids
+    at = next((i for i in range(len(full) - len(bare) + 1) if full[i : i + len(bare)] == bare), 0)
+    return np.asarray(full[:at], np.int32), np.asarray(full[at + len(bare) :], np.int32)
+
+
+def _pad_id(tokenizer: Tokenizer) -> int:
+    for token in ("[PAD]", "<pad>"):
+        found = tokenizer.token_to_id(token)
+        if found is not None:
+            return int(found)
+    return 0
