@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from curricula.schedules import Schedule
 from distill.errors import CallError
@@ -16,7 +17,7 @@ from distill.errors import CallError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INK, GRID, PLAIN = "#22262b", "#e3e6ea", "#2f6f9f"
+INK, GRID, PLAIN, ACCENT = "#22262b", "#e3e6ea", "#2f6f9f", "#e07b39"
 PANELS = {
     "Simple Mix": ("mix",),
     "Sigmoid": ("sigmoid",),
@@ -35,7 +36,7 @@ def draw(schedules: Sequence[Schedule], epochs: int, path: Path) -> Path:
     """
     if path.suffix.lower() not in FORMATS:
         raise CallError(f"--plot draws {', '.join(FORMATS)}, not {path.suffix or 'a file without a suffix'}")
-    figure = Figure(figsize=(13.2, 3.5), dpi=160, layout="constrained")
+    figure = Figure(figsize=(13.2, 3.9), dpi=160, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(PANELS), sharex=True, sharey=True)
     for axes, (title, families) in zip(panels, PANELS.items(), strict=True):
@@ -49,20 +50,31 @@ def draw(schedules: Sequence[Schedule], epochs: int, path: Path) -> Path:
 
 
 def _panel(axes: Axes, members: Sequence[Schedule], epochs: int, title: str) -> None:
-    shades = mpl.colormaps["viridis_r"]
     for place, one in enumerate(members):
-        colour = shades(0.15 + 0.8 * place / (len(members) - 1)) if len(members) > 1 else PLAIN
-        label = one.name.partition(" ")[2].replace("=", " = ") or one.name
-        weights = [w0 for w0, _ in one.curve(epochs)]
-        style: dict[str, Any] = {"color": colour, "linewidth": 1.8, "label": label, "clip_on": False}
-        if one.name == "all":
-            style |= {"linestyle": (0, (4, 3)), "label": "all ($w_1 = 1$ too)", "zorder": 3}
-        axes.plot(range(epochs), weights, marker="o" if epochs <= 30 else None, markersize=2.6, **style)
+        axes.plot(range(epochs), [w0 for w0, _ in one.curve(epochs)], **_style(one, place, len(members), epochs))
     axes.set_title(title, color=INK, fontsize=11, loc="left")
     axes.set_xlim(0, max(epochs - 1, 1))
     axes.set_ylim(-0.02, 1.02)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(color=GRID, linewidth=0.8)
     axes.tick_params(colors=INK, labelsize=8, length=0)
     axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
-    if len(members) > 1:
-        axes.legend(fontsize=7.5, frameon=True, framealpha=0.85, edgecolor="none", handlelength=1.4, loc="upper right")
+    axes.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=4 if len(members) > 5 else 3, fontsize=7.5,
+        frameon=False, handlelength=1.3, columnspacing=1.0, labelcolor=INK,
+    )  # fmt: skip
+
+
+def _style(one: Schedule, place: int, among: int, epochs: int) -> dict[str, Any]:
+    """How a schedule is drawn: by its parameter's rank, dashed where it would hide another."""
+    shades = mpl.colormaps["viridis_r"]
+    label = one.name.partition(" ")[2].replace("=", " = ") or one.name
+    style: dict[str, Any] = {
+        "color": shades(0.15 + 0.8 * place / (among - 1)) if among > 1 else PLAIN,
+        "linewidth": 1.8, "clip_on": False, "marker": "o" if epochs <= 30 else None, "markersize": 2.6,
+        "label": label.replace("mix", "distilled, then gold"),
+    }  # fmt: skip
+    if one.name == "all":
+        dashes = {"color": ACCENT, "linestyle": (0, (3, 2.5)), "marker": None}
+        style |= {"label": "all ($w_1$ = 1 too)", "zorder": 4, **dashes}
+    return style
