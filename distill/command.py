@@ -20,12 +20,15 @@ COMMANDS: dict[str, type] = {}
 """Every command's options class by its TOML table (`train`, `rait.build`); `cli.py` fills it as it is read."""
 
 
-def command(app: typer.Typer, name: str, options: type, *, table: str | None = None) -> Callable[[Callable[[Any], int | None]], Callable[[Any], int | None]]:
+Skin = Callable[[Any], int | None]
+
+
+def command(app: typer.Typer, name: str, options: type, *, table: str | None = None) -> Callable[[Skin], Skin]:
     """Register `function(options) -> exit code or None` as a command whose signature is the fields of `options`."""
     key = table or name
     COMMANDS[key] = options
 
-    def register(function: Callable[[Any], int | None]) -> Callable[[Any], int | None]:
+    def register(function: Skin) -> Skin:
         def run(**given: Any) -> None:
             raise typer.Exit(reported(lambda: function(_options(key, options, given))))
 
@@ -67,7 +70,7 @@ def _parameter(each: dataclasses.Field[Any], of: type, many: bool) -> inspect.Pa
     """One Typer parameter; its default is None, so that "not given" and "given the default" differ."""
     rules = each.metadata
     inner: Any = list[of] if many else of  # type: ignore[valid-type]
-    text = rules.get("help", "") + _shown(each)
+    text = (rules.get("help", "") + _shown(each)).replace("[", r"\[")  # brackets would be read as markup
     info: Any
     if rules.get("argument"):
         info = typer.Argument(help=text, metavar=flag_of(each) + ("..." if many else ""), show_default=False)
@@ -85,4 +88,4 @@ def _shown(each: dataclasses.Field[Any]) -> str:
         return " [required]"
     if each.default in (None, (), False, ""):
         return ""
-    return f" [default: {'on' if each.default is True else each.default}]"
+    return f" [default: {'yes' if each.default is True else each.default}]"

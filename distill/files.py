@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TextIO, cast
 
 from distill.errors import InputError
 
+STREAM = "-"  # as a path: standard input for a reader, standard output for a writer
+
 
 def existing(path: str | Path, what: str = "file") -> Path:
     """The path, or one line that says what is missing and where it was looked for."""
     found = Path(path)
-    if not found.exists():
+    if str(path) != STREAM and not found.exists():
         raise InputError(f"no such {what}", path=path)
     return found
+
+
+def stem(path: str | Path) -> str:
+    """The name that fallback ids begin with: the file's, without `.gz` and its last suffix."""
+    if str(path) == STREAM:
+        return "stdin"
+    name = Path(path).name.removesuffix(".gz")
+    return name[: -len(Path(name).suffix)] if Path(name).suffix else name
 
 
 def open_lines(path: str | Path) -> Iterator[tuple[int, str]]:
@@ -35,7 +46,8 @@ def open_lines(path: str | Path) -> Iterator[tuple[int, str]]:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
                 yield number, line.removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 at byte {error.start} of the line; convert the file first", path=path, line=number) from None
+        message = f"not UTF-8 at byte {error.start} of the line; convert the file first"
+        raise InputError(message, path=path, line=number) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"broken gzip file: {error}", path=path, line=number + 1) from None
     except IsADirectoryError:
@@ -45,12 +57,21 @@ def open_lines(path: str | Path) -> Iterator[tuple[int, str]]:
 
 
 def _open_binary(path: Path) -> IO[bytes]:
+    if str(path) == STREAM:
+        return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
     return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
 @contextmanager
 def whole_or_not_at_all(path: str | Path) -> Iterator[TextIO]:
-    """A text file that takes its place in one step when the block ends, and never exists half written."""
+    """A text file that takes its place in one step when the block ends, and never exists half written.
+
+    `-` is standard output, which is written as it comes.
+    """
+    if str(path) == STREAM:
+        with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", newline="\n") as out:
+            yield out
+        return
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -62,11 +83,10 @@ def whole_or_not_at_all(path: str | Path) -> Iterator[TextIO]:
             yield out
             out.flush()
             os.fsync(out.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, target)
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(target)
     except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(name)
+        Path(name).unlink(missing_ok=True)
         raise
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from distill.document import Document, Entity, Span
 from distill.errors import InputError
-from distill.files import open_lines, whole_or_not_at_all
+from distill.files import open_lines, stem, whole_or_not_at_all
 
 DOCUMENT_KEYS = frozenset({"id", "text", "entities", "meta"})
 ENTITY_KEYS = frozenset({"start", "end", "label", "score", "fragments", "how"})
@@ -37,6 +37,7 @@ def parse_line(line: str, path: str | Path | None = None, number: int | None = N
 
 
 def entity_to_json(entity: Entity) -> dict[str, Any]:
+    """The long form; what is absent is not written."""
     row: dict[str, Any] = {"start": entity.start, "end": entity.end, "label": entity.label}
     if entity.score is not None:
         row["score"] = entity.score
@@ -48,6 +49,7 @@ def entity_to_json(entity: Entity) -> dict[str, Any]:
 
 
 def document_to_json(document: Document) -> dict[str, Any]:
+    """The object that stands on one line of a JSONL file."""
     row: dict[str, Any] = {"id": document.id, "text": document.text}
     row["entities"] = [entity_to_json(entity) for entity in document.entities]
     if document.meta:
@@ -65,7 +67,7 @@ def entity_from_json(row: Any) -> Entity:
     if unknown:
         raise InputError(f"entity has unknown key {unknown[0]!r}; known: {', '.join(sorted(ENTITY_KEYS))}")
     start, end, label = row.get("start"), row.get("end"), row.get("label")
-    if not (isinstance(start, int) and isinstance(end, int) and isinstance(label, str)) or bool in (type(start), type(end)):
+    if not (_is_offset(start) and _is_offset(end) and isinstance(label, str)):
         raise InputError(f"an entity needs integers start and end and a string label, found {row!r}")
     score = row.get("score")
     if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):
@@ -76,14 +78,15 @@ def entity_from_json(row: Any) -> Entity:
     return Entity(start, end, label, score, _fragments(row.get("fragments")), how)
 
 
-def _is_offset(value: Any) -> bool:
+def _is_offset(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _fragments(rows: Any) -> tuple[Span, ...]:
     if not rows:
         return ()
-    if not isinstance(rows, list) or not all(isinstance(r, list) and len(r) == 2 and all(map(_is_offset, r)) for r in rows):
+    pairs = isinstance(rows, list) and all(isinstance(row, list) and len(row) == 2 for row in rows)
+    if not pairs or not all(_is_offset(offset) for row in rows for offset in row):
         raise InputError(f"fragments are a list of [start, end], found {rows!r}")
     return tuple(Span(start, end) for start, end in rows)
 
@@ -106,7 +109,7 @@ def read_jsonl(path: str | Path) -> Iterator[Document]:
         if line.strip():
             row = parse_line(line, path, number)
             try:
-                yield document_from_json(row, fallback_id=f"{Path(path).stem}-{number}")
+                yield document_from_json(row, fallback_id=f"{stem(path)}-{number}")
             except InputError as error:
                 raise error.at(path, number) from None
 

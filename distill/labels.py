@@ -87,7 +87,8 @@ def _key(word: str) -> str:
 
 def unknown_labels_error(unknown: Counter[str], labels: LabelSet, path: str | Path) -> InputError:
     """All labels of a file that the set does not know, with the line that would make the set know them."""
-    listed = ", ".join(f"{word} ({count})" for word, count in sorted(unknown.items(), key=lambda item: (-item[1], item[0])))
+    ranked = sorted(unknown.items(), key=lambda item: (-item[1], item[0]))
+    listed = ", ".join(f"{word} ({count})" for word, count in ranked)
     words = ", ".join(f'"{word}"' for word in sorted(unknown))
     return InputError(
         f"labels the set does not know: {listed}; known: {', '.join(labels.ids)}. Add `aliases = [{words}]` under the "
@@ -114,7 +115,8 @@ def conform(documents: Iterable[Document], labels: LabelSet, path: str | Path) -
 
 def labels_of(documents: Iterable[Document]) -> LabelSet:
     """The label set that a data set implies: its labels in alphabetical order."""
-    return LabelSet(tuple(Label(name) for name in sorted({e.label for document in documents for e in document.entities})))
+    names = {entity.label for document in documents for entity in document.entities}
+    return LabelSet(tuple(Label(name) for name in sorted(names)))
 
 
 def read_labels(path: str | Path) -> LabelSet:

@@ -74,7 +74,8 @@ def check(each: Field[Any], value: Any) -> None:
         return
     if rules.get("choices") and value not in rules["choices"]:
         hint = did_you_mean(str(value), rules["choices"])
-        raise CallError(f"{name} is one of {', '.join(rules['choices'])}, not {value!r}{hint if 'mean' in hint else ''}")
+        hint = hint if "mean" in hint else ""
+        raise CallError(f"{name} is one of {', '.join(rules['choices'])}, not {value!r}{hint}")
     above, at_least, at_most = rules.get("above"), rules.get("at_least"), rules.get("at_most")
     if above is not None and not value > above:
         raise CallError(f"{name} must be above {above:g}, got {value}")
@@ -141,8 +142,8 @@ def table_for(project: Mapping[str, Any], command: str, known: Mapping[str, type
         if key in groups:
             continue
         if name not in fields:
-            names = [each.replace("_", "-") for each in fields]
-            raise InputError(f"unknown key {command}.{key}{did_you_mean(key.replace('_', '-'), names)}", path=PROJECT_FILE)
+            hint = did_you_mean(key.replace("_", "-"), [each.replace("_", "-") for each in fields])
+            raise InputError(f"unknown key {command}.{key}{hint}", path=PROJECT_FILE)
         values[name] = _from_toml(value, types[name], f"{command}.{key}")
     return values
 
