@@ -8,7 +8,9 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from io import BufferedReader, TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import IO, TextIO, cast
 
@@ -56,10 +58,21 @@ def open_lines(path: str | Path) -> Iterator[tuple[int, str]]:
         raise InputError("cannot be read: permission denied", path=path) from None
 
 
-def _open_binary(path: Path) -> IO[bytes]:
+def _open_binary(path: Path) -> AbstractContextManager[IO[bytes]]:
     if str(path) == STREAM:
-        return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+        return nullcontext(sys.stdin.buffer)
     return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
+def first_lines(path: str | Path, most: int = 200) -> list[str]:
+    """The first lines of a file, or those of standard input that have come, which stay to be read."""
+    if str(path) != STREAM:
+        return [line for _, line in islice(open_lines(path), most)]
+    if not isinstance(sys.stdin.buffer, BufferedReader):
+        return []
+    head = sys.stdin.buffer.peek().decode("utf-8", "replace").removeprefix("\ufeff")
+    lines = head.split("\n")
+    return [line.removesuffix("\r") for line in (lines[:-1] or lines)[:most]]
 
 
 @contextmanager
@@ -69,8 +82,12 @@ def whole_or_not_at_all(path: str | Path) -> Iterator[TextIO]:
     `-` is standard output, which is written as it comes.
     """
     if str(path) == STREAM:
-        with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", newline="\n") as out:
-            yield out
+        sys.stdout.flush()
+        stream = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="\n", write_through=True)
+        try:
+            yield stream
+        finally:
+            stream.detach()
         return
     target = Path(path)
     try:

@@ -150,7 +150,7 @@ class SchemeWitness:
             if self.letters & letters:
                 foreign = sorted(self.letters - set(SCHEMES[scheme]))
                 if foreign:
-                    raise InputError(f"tags mix schemes: {foreign[0]}- is not in {scheme}, {sorted(self.letters)} are used")
+                    raise InputError(f"tags mix schemes: {foreign[0]}- is no {scheme}, which other tags are")
                 return scheme
         return "IOB1" if self.bare_starts and not self.needless_starts else "IOB2"
 

@@ -16,6 +16,12 @@ _SPACELESS = (*_IDEOGRAPHS, (0x3040, 0x30FF), (0x31F0, 0x31FF), (0xFF66, 0xFF9F)
 _SPACE, _ALONE, _INSIDE = 0, 1, 2
 
 
+def is_ideograph(char: str) -> bool:
+    """Whether BERT sets the character apart as a Chinese one."""
+    code = ord(char)
+    return code >= 0x3400 and any(low <= code <= high for low, high in _IDEOGRAPHS)
+
+
 def is_spaceless(char: str) -> bool:
     """Whether the character belongs to a script written without spaces: Chinese, Japanese or Thai."""
     code = ord(char)

@@ -11,10 +11,11 @@ ENTITY_LOSSES = {
     "discontinuous": "entities are discontinuous",
     "inside a word": "entities begin or end inside a word",
     "label": "entities have a label that a tag cannot hold",
+    "left out": "entities stood in documents that were left out",
     "unlabelled format": "entities: this format holds text only",
 }
 DOCUMENT_CHANGES = {
-    "empty": "documents hold no word and were left out",
+    "empty": "documents cannot be told from an empty line and were left out",
     "respaced": "documents read back with other white space",
     "trimmed": "entities lost white space at an edge",
     "score": "entities lost their score",

@@ -1,0 +1,305 @@
+"""CoNLL files: a token a line with its tag in a column, an empty line after every sentence."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from distill.document import Document, Entity, Span, flat
+from distill.errors import InputError
+from distill.files import STREAM, open_lines, stem, whole_or_not_at_all
+from distill.progress import say
+from distill.tags import SchemeWitness, TagSpan, decode, is_tag, known_scheme, spans_to_tags
+from distill.text import bom_if_needed, encodable, join, tokens_of
+from distill.written import Written
+
+ConllReport = Written
+Lines = Callable[[], Iterable[tuple[int, str]]]
+BOUNDARY = "-DOCSTART-"
+_BLANKS = re.compile(r"[ \t]+")
+_COMMENT_ID = re.compile(r"#\s*(?:sent_)?id\b\s*=?\s*(\S.*?)\s*$")
+
+
+@dataclass(frozen=True)
+class ConllColumns:
+    """How a CoNLL file is laid out; what is None is found out from the file.
+
+    Columns count from 0, from the end where negative. `segmentation_digits` takes the last digit from every token,
+    where the file marks its place in a segmented word by one (Weibo).
+    """
+
+    token: int | None = None
+    tag: int | None = None
+    scheme: str | None = None
+    segmentation_digits: bool = False
+
+
+class Row(NamedTuple):
+    """One token's line: its number in the file and its fields."""
+
+    line: int
+    fields: tuple[str, ...]
+
+
+@dataclass
+class Sentence:
+    """The rows between two empty lines, and the id a comment gives them."""
+
+    rows: list[Row] = field(default_factory=list)
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a file looks like: its separator, its number of columns, and which of them hold what."""
+
+    tabs: bool
+    width: int
+    token: int = 0
+    tag: int = -1
+
+    def split(self, line: str) -> tuple[str, ...]:
+        """The fields of a line. Only tabs divide a tab-separated line, so a token may hold spaces."""
+        return tuple(line.split("\t") if self.tabs else _BLANKS.split(line.strip(" \t")))
+
+
+def read_conll(
+    path: str | Path, columns: ConllColumns | None = None, repairs: Counter[str] | None = None
+) -> Iterator[Document]:
+    """Every sentence is a Document; its text is the tokens joined by one space (by nothing in Chinese).
+
+    The file is gone through twice before the first Document: for its layout, and for its tag scheme. A line with
+    the wrong number of columns and a tag that is no tag are an InputError with the line. Tags that do not follow
+    from the one before are repaired as conlleval does and counted in `repairs[path]`, or else said on stderr.
+    """
+    wanted = columns or ConllColumns()
+    lines = _again(path)
+    layout = _layout(lines, wanted, path)
+    scheme = known_scheme(wanted.scheme) if wanted.scheme else _scheme(lines, layout, path)
+    repaired, name = 0, stem(path)
+    for number, sentence in enumerate(_sentences(lines(), layout, path), 1):
+        tokens = [_token(row, layout, wanted, path) for row in sentence.rows]
+        spans, more = _decoded(sentence, layout, scheme, path)
+        repaired += more
+        yield _document(sentence.id or f"{name}-{number}", tokens, spans)
+    if repairs is not None:
+        repairs[str(path)] += repaired
+    elif repaired:
+        say(f"{path}: {repaired} tags did not follow from the one before and were read as {scheme} beginnings")
+
+
+def looks_like_conll(lines: Sequence[str]) -> bool:
+    """Whether these lines are tokens with tags: at least two columns, as many in each, one of them tags."""
+    try:
+        _layout(lambda: enumerate(lines, 1), ConllColumns(), "sample")
+    except InputError:
+        return False
+    return any(line.strip() for line in lines)
+
+
+def _again(path: str | Path) -> Lines:
+    """Something that gives the file's lines as often as asked; standard input is kept."""
+    if str(path) != STREAM:
+        return lambda: open_lines(path)
+    kept = list(open_lines(path))
+    return lambda: kept
+
+
+def _document(identity: str, tokens: Sequence[str], spans: Iterable[TagSpan]) -> Document:
+    text, places = join(tokens)
+    entities = (Entity(places[span.start].start, places[span.end - 1].end, span.label) for span in spans)
+    return Document(identity, text, tuple(entities))
+
+
+def _token(row: Row, layout: Layout, wanted: ConllColumns, path: str | Path) -> str:
+    token = row.fields[layout.token]
+    if wanted.segmentation_digits and len(token) > 1 and token[-1].isdigit():
+        token = token[:-1]
+    if not token:
+        raise InputError("empty token; every line holds a token and its tag", path=path, line=row.line)
+    return token
+
+
+def _decoded(sentence: Sentence, layout: Layout, scheme: str, path: str | Path) -> tuple[list[TagSpan], int]:
+    tags = [_tag(row, layout) for row in sentence.rows]
+    try:
+        return decode(tags, scheme)
+    except InputError as error:
+        raise error.at(path, _line_of_fault(sentence, layout, scheme)) from None
+
+
+def _line_of_fault(sentence: Sentence, layout: Layout, scheme: str | None) -> int:
+    """The first line whose tag alone is already refused."""
+    for row in sentence.rows:
+        try:
+            decode([_tag(row, layout)], scheme) if scheme else SchemeWitness().see([_tag(row, layout)])
+        except InputError:
+            return row.line
+    return sentence.rows[0].line
+
+
+def _tag(row: Row, layout: Layout) -> str:
+    return row.fields[layout.tag].strip(" ")
+
+
+def _scheme(lines: Lines, layout: Layout, path: str | Path) -> str:
+    witness = SchemeWitness()
+    for sentence in _sentences(lines(), layout, path):
+        try:
+            witness.see(_tag(row, layout) for row in sentence.rows)
+        except InputError as error:
+            raise error.at(path, _line_of_fault(sentence, layout, None)) from None
+    try:
+        return witness.verdict()
+    except InputError as error:
+        raise error.at(path) from None
+
+
+def _sentences(lines: Iterable[tuple[int, str]], layout: Layout, path: str | Path) -> Iterator[Sentence]:
+    """Sentences with at least one row; a row with another number of columns is an InputError."""
+    sentence = Sentence()
+    for number, line in lines:
+        if not line.strip(" \t") or line.startswith(BOUNDARY):
+            if sentence.rows:
+                yield sentence
+            sentence = Sentence()
+            continue
+        fields = layout.split(line)
+        comment = _is_comment(line) and not sentence.rows
+        if len(fields) == layout.width and not (comment and not is_tag(fields[layout.tag].strip(" "))):
+            sentence.rows.append(Row(number, fields))
+        elif comment:
+            named = _COMMENT_ID.match(line)
+            sentence.id = named[1] if named else sentence.id
+        else:
+            raise InputError(
+                f"{len(fields)} columns, the file has {layout.width}; every line holds as many, "
+                f"{'tabs' if layout.tabs else 'blanks'} between them",
+                path=path, line=number,
+            )  # fmt: skip
+    if sentence.rows:
+        yield sentence
+
+
+def _is_comment(line: str) -> bool:
+    """`# ...`; a token like `#hashtag` is none, and whether `#` itself is one its columns tell."""
+    return line.startswith(("# ", "#\t"))
+
+
+def _layout(lines: Lines, wanted: ConllColumns, path: str | Path) -> Layout:
+    """The layout of most rows: a stray line is then an error with its own number, not the whole file."""
+    widths: dict[bool, Counter[int]] = {True: Counter(), False: Counter()}
+    rows = tabbed = 0
+    for _, line in lines():
+        if line.strip(" \t") and not line.startswith(BOUNDARY) and not _is_comment(line):
+            rows, tabbed = rows + 1, tabbed + ("\t" in line)
+            widths[True][line.count("\t") + 1] += 1
+            widths[False][len(_BLANKS.split(line.strip(" \t")))] += 1
+    if not rows:
+        return Layout(True, 2)
+    tabs = tabbed * 2 > rows
+    width = max(widths[tabs].items(), key=lambda item: (item[1], item[0]))[0]
+    if width < 2:
+        raise InputError("one column; a CoNLL line holds a token and its tag, divided by a tab or a space", path=path)
+    return _placed(lines, replace(wanted), Layout(tabs, width), path)
+
+
+def _placed(lines: Lines, wanted: ConllColumns, layout: Layout, path: str | Path) -> Layout:
+    """The layout with its columns: the tags stand last, or else first (MIT); a wrong choice is an InputError."""
+    last = layout.width - 1
+    for column in (wanted.token, wanted.tag):
+        if column is not None and not -layout.width <= column <= last:
+            raise InputError(f"there is no column {column}; the file has {layout.width}, counted from 0", path=path)
+    tag = wanted.tag
+    if tag is None:
+        tag = next((each for each in (last, 0) if _mostly_tags(lines, layout, each)), None)
+    if tag is None:
+        raise InputError("neither the last nor the first column holds tags; name the column of the tags", path=path)
+    tag %= layout.width
+    token = wanted.token % layout.width if wanted.token is not None else int(tag == 0)
+    if token == tag:
+        raise InputError(f"column {tag} cannot hold both the tokens and the tags", path=path)
+    return replace(layout, token=token, tag=tag)
+
+
+def _mostly_tags(lines: Lines, layout: Layout, column: int) -> bool:
+    rows = tags = 0
+    for _, line in lines():
+        fields = layout.split(line)
+        if len(fields) == layout.width and not line.startswith(BOUNDARY):
+            rows, tags = rows + 1, tags + is_tag(fields[column].strip(" "))
+    return tags * 2 > rows
+
+
+def write_conll(
+    documents: Iterable[Document], path: str | Path, scheme: str = "IOB2", *, split: str = "spaces", ids: bool = False
+) -> ConllReport:
+    """Token, tab, tag; an empty line after every Document. Says what the format could not carry.
+
+    `split` is how a text becomes tokens (`distill.text.tokens_of`); `ids` writes each id as a comment before it.
+    """
+    report = ConllReport()
+    known_scheme(scheme)
+    with whole_or_not_at_all(path) as out:
+        for document in documents:
+            tokens = tokens_of(document, split)
+            spans = _carried(document, tokens, report)
+            texts = [document.text[start:end] for start, end in tokens]
+            if not texts or texts[0].startswith(BOUNDARY):
+                report.lost["empty"] += 1
+                report.lost["left out"] += len(spans)
+                continue
+            report.lost["respaced"] += join(texts)[0] != document.text
+            tags = spans_to_tags(spans, len(texts), scheme)
+            block = "".join(f"{token}\t{tag}\n" for token, tag in zip(texts, tags, strict=True))
+            head = f"# id = {document.id}\n" if ids and _fits_a_comment(document.id) else ""
+            out.write(bom_if_needed(report, block) + encodable(head + block, document) + "\n")
+            report.documents += 1
+            report.entities += len(spans)
+            report.lost["id"] += not head
+    return report
+
+
+def _carried(document: Document, tokens: Sequence[Span], report: Written) -> list[TagSpan]:
+    """The entities as spans of tokens; what tags cannot say is counted in the report."""
+    starts = {token.start: index for index, token in enumerate(tokens)}
+    ends = {token.end: index + 1 for index, token in enumerate(tokens)}
+    placed: dict[Entity, TagSpan] = {}
+    for entity in document.entities:
+        bare = _trimmed(entity, document.text)
+        why = _obstacle(entity, bare, starts, ends)
+        if why:
+            report.lost[why] += 1
+        elif bare:
+            placed[entity] = TagSpan(starts[bare.start], ends[bare.end], entity.label)
+    view = flat(document.with_entities(entity for entity in document.entities if entity in placed))
+    report.lost["overlapping"] += len(view.dropped)
+    report.lost["meta"] += bool(document.meta)
+    for entity in view.document.entities:
+        report.lost["trimmed"] += _trimmed(entity, document.text) != entity.span
+        report.lost["score"] += entity.score is not None
+    return [placed[entity] for entity in view.document.entities]
+
+
+def _fits_a_comment(identity: str) -> bool:
+    return bool(identity) and identity == identity.strip() and "\n" not in identity and "\r" not in identity
+
+
+def _trimmed(entity: Entity, text: str) -> Span | None:
+    bare = text[entity.start : entity.end].strip()
+    start = text.index(bare, entity.start)
+    return Span(start, start + len(bare)) if bare else None
+
+
+def _obstacle(entity: Entity, bare: Span | None, starts: dict[int, int], ends: dict[int, int]) -> str:
+    if entity.fragments:
+        return "discontinuous"
+    if entity.label != entity.label.strip() or any(char in entity.label for char in "\t\r\n"):
+        return "label"
+    if bare is None or bare.start not in starts or bare.end not in ends:
+        return "inside a word"
+    return ""
