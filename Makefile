@@ -1,6 +1,6 @@
 # make demo   the whole road on a small corpus: label, train, evaluate, export, selftest, predict
 # make test   the tests         make check   lint, types, floors
-# make soak   the long counts   make clean   remove .venv and build
+# make soak   the long counts   make docs    docs/commands.md from the options   make clean   remove .venv and build
 #
 # PYTHON=python3.12 chooses the interpreter. TORCH_INDEX=URL chooses where torch comes from: on Linux without an
 # NVIDIA driver its index of CPU wheels, which saves gigabytes; elsewhere, or where that cannot be reached, the usual one.
@@ -13,7 +13,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEMO := build/demo
 
-.PHONY: demo test check soak constraints clean
+.PHONY: demo test check soak docs constraints clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -38,6 +38,10 @@ check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+docs: $(VENV)/installed
+	@$(BIN)/python -c 'import cli; from distill.command import COMMANDS, HELP; from distill.manual import manual; \
+	  open("docs/commands.md", "w", encoding="utf-8").write(manual(COMMANDS, HELP))'
 
 constraints:
 	@{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.new

@@ -18,6 +18,8 @@ from distill.options import build, field_types, flag_of, read_project, table_for
 
 COMMANDS: dict[str, type] = {}
 """Every command's options class by its TOML table (`train`, `rait.build`); `cli.py` fills it as it is read."""
+HELP: dict[str, str] = {}
+"""Every command's help text, by the same name."""
 
 
 Skin = Callable[[Any], int | None]
@@ -32,9 +34,9 @@ def command(app: typer.Typer, name: str, options: type, *, table: str | None = N
         def run(**given: Any) -> None:
             raise typer.Exit(reported(lambda: function(_options(key, options, given))))
 
-        run.__doc__ = function.__doc__
+        HELP[key] = inspect.cleandoc(function.__doc__ or "")
         run.__signature__ = inspect.Signature(_parameters(options))  # type: ignore[attr-defined]
-        app.command(name, help=inspect.cleandoc(function.__doc__ or ""))(run)
+        app.command(name, help=HELP[key])(run)
         return function
 
     return register
