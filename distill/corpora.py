@@ -53,7 +53,7 @@ def read_documents(
 
 def write_documents(documents: Iterable[Document], path: str | Path, format: str | None = None) -> Written:
     """Write a data set, the whole file or none of it, and say what the format could not carry."""
-    name = format or SUFFIXES.get(_suffix(path)) or ("text" if _suffix(path) == ".txt" else "jsonl")
+    name = format or target_format(path)
     written: Written = resolve(_known(name, WRITERS), "all")(documents, path)
     return written
 
@@ -85,6 +85,11 @@ def format_of(path: str | Path) -> str:
     if _suffix(path) == ".txt" or str(path) == STREAM:
         return "text"
     raise InputError(f"cannot tell its format; name it, one of {', '.join(FORMATS)}", path=path)
+
+
+def target_format(path: str | Path) -> str:
+    """The format that the suffix of a file to write tells: text for .txt, jsonl where it tells none."""
+    return SUFFIXES.get(_suffix(path)) or ("text" if _suffix(path) == ".txt" else "jsonl")
 
 
 def read_all(path: str | Path, format: str | None = None, columns: ConllColumns | None = None) -> list[Document]:

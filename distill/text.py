@@ -13,6 +13,7 @@ from distill.files import open_lines, stem, whole_or_not_at_all
 from distill.words import is_ideograph, is_spaceless, words
 from distill.written import Written
 
+SPLITS = ("spaces", "words")
 _CHUNK = re.compile(r"[^ \t\r\n]+")
 _BREAKS = re.compile(r"[\r\n]+")
 

@@ -1,0 +1,143 @@
+"""What is in a data set: documents, words, entities, and what a tagger will trip over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from distill.corpora import FORMATS, read_documents
+from distill.document import Document, Entity, flat
+from distill.options import Options, option
+from distill.reports import count, table
+from distill.words import words
+
+
+@dataclass(frozen=True)
+class StatsOptions(Options):
+    """What `stats` is told."""
+
+    source: Path = option(help="the data set; - is standard input", argument=True, flag="file")
+    format: str | None = option(
+        None, "its format; told by its suffix or first lines", choices=tuple(FORMATS), flag="from"
+    )
+    json: bool = option(False, "print JSON")
+
+
+@dataclass
+class LabelStats:
+    """One label: its entities, how many different mentions they have, and how long they are."""
+
+    entities: int = 0
+    documents: int = 0
+    mentions: int = 0
+    longest: int = 0
+
+
+@dataclass
+class Stats:
+    """Counts over a data set. Words are BERT's; lengths count code points."""
+
+    documents: int = 0
+    without_entities: int = 0
+    words: int = 0
+    characters: int = 0
+    longest_words: int = 0
+    longest_characters: int = 0
+    longest_id: str = ""
+    entities: int = 0
+    nested: int = 0
+    crossing: int = 0
+    same_span: int = 0
+    discontinuous: int = 0
+    repeated_entities: int = 0
+    dropped_when_flat: int = 0
+    scored: int = 0
+    repeated_ids: int = 0
+    repeated_texts: int = 0
+    labels: dict[str, LabelStats] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        rows = [
+            (name, count(label.entities), count(label.documents), count(label.mentions), count(label.longest))
+            for name, label in sorted(self.labels.items(), key=lambda item: (-item[1].entities, item[0]))
+        ]
+        head = ("label", "entities", "documents", "different mentions", "longest")
+        lines = [(name.replace("_", " "), _shown(value)) for name, value in asdict(self).items() if name != "labels"]
+        return table(("data set", ""), [lines]) + ("\n\n" + table(head, [rows]) if rows else "")
+
+
+def stats(options: StatsOptions) -> Stats:
+    """Count what is in a file."""
+    return stats_of(read_documents(options.source, options.format))
+
+
+def stats_of(documents: Iterable[Document]) -> Stats:
+    """Count what is in a data set; it is read as a stream, only ids, texts' hashes and mentions are kept."""
+    found = Stats()
+    ids: Counter[str] = Counter()
+    texts: Counter[int] = Counter()
+    mentions: dict[str, set[str]] = {}
+    for document in documents:
+        ids[document.id] += 1
+        texts[hash(document.text)] += 1
+        _count_text(found, document)
+        _count_entities(found, document)
+        for label in {entity.label for entity in document.entities}:
+            found.labels.setdefault(label, LabelStats()).documents += 1
+        for entity in document.entities:
+            row, mention = found.labels[entity.label], document.mention(entity)
+            row.entities += 1
+            row.longest = max(row.longest, len(mention))
+            mentions.setdefault(entity.label, set()).add(mention)
+    for label, different in mentions.items():
+        found.labels[label].mentions = len(different)
+    found.repeated_ids = sum(number - 1 for number in ids.values())
+    found.repeated_texts = sum(number - 1 for number in texts.values())
+    return found
+
+
+def _count_text(found: Stats, document: Document) -> None:
+    length, size = len(words(document.text)), len(document.text)
+    found.documents += 1
+    found.without_entities += not document.entities
+    found.words += length
+    found.characters += size
+    found.longest_words = max(found.longest_words, length)
+    if size > found.longest_characters:
+        found.longest_characters, found.longest_id = size, document.id
+
+
+def _count_entities(found: Stats, document: Document) -> None:
+    """Every entity counts at most once among nested (inside a longer one), crossing and same span."""
+    unique = sorted(dict.fromkeys(document.entities))
+    found.entities += len(document.entities)
+    found.repeated_entities += len(document.entities) - len(unique)
+    found.scored += sum(entity.score is not None for entity in document.entities)
+    found.discontinuous += sum(bool(entity.fragments) for entity in unique)
+    found.dropped_when_flat += len(flat(document.with_entities(unique)).dropped)
+    for index, entity in enumerate(unique):
+        kinds = {_relation(entity, other) for at, other in enumerate(unique) if at != index}
+        found.same_span += "same span" in kinds
+        found.nested += "nested" in kinds and "same span" not in kinds
+        found.crossing += "crossing" in kinds and not kinds & {"same span", "nested"}
+
+
+def _relation(entity: Entity, other: Entity) -> str:
+    if other.end <= entity.start or entity.end <= other.start:
+        return "apart"
+    if entity.span == other.span:
+        return "same span"
+    if other.start <= entity.start and entity.end <= other.end:
+        return "nested"
+    return "around" if entity.start <= other.start and other.end <= entity.end else "crossing"
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else count(value)
