@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from distill.assignment import Demand, assign, overlaps
+from distill.boundaries import glued
 from distill.document import Entity, Span
 from distill.errors import CallError
+from distill.occurrences import Place
+from distill.search import Found, Search
 
 Status = Literal["exact", "repaired", "lost"]
 
@@ -94,17 +99,65 @@ class AlignmentRules:
 
 
 def align(text: str, mentions: Sequence[Mention], rules: AlignmentRules = AlignmentRules()) -> Alignment:
-    """Locate every mention in `text`: exact first, then repairs that never change the text."""
-    del rules
-    outcomes: list[Outcome] = []
-    after: dict[tuple[str, str], int] = {}
+    """Locate every mention in `text`: exact first, then repairs that never change the text.
+
+    With `own` occurrences each mention takes one place of its own; with `all` it takes every place it stands at.
+    Raises MissingLibraryError if a mention needs fuzzy matching and rapidfuzz is not installed; no text or mention
+    raises anything else.
+    """
+    wanted = Counter(mention.text for mention in mentions if mention.label)
+    found = Search(text, rules.similarity).find(wanted)
+    places = _own(text, mentions, found) if rules.occurrences == "own" else _all(mentions, found)
+    outcomes = tuple(_outcome(mention, each, found) for mention, each in zip(mentions, places, strict=True))
+    # Of two labels on one span the first said comes first: sorting is stable, and `flat` keeps the earlier.
+    once = dict.fromkeys(entity for outcome in outcomes for entity in outcome.entities)
+    entities = tuple(sorted(once, key=lambda entity: entity.span))
+    return Alignment(entities, outcomes, _conflicts(text, entities))
+
+
+def _own(text: str, mentions: Sequence[Mention], found: Mapping[str, Found]) -> list[list[Place]]:
+    demands = [Demand(mention.label, found[mention.text].places if mention.label else ()) for mention in mentions]
+    choices = {place for demand in demands if len(demand.places) > 1 for place in demand.places}
+    picks = assign(demands, {place: glued(text, place.start, place.end) for place in choices})
+    return [[pick] if pick else [] for pick in picks]
+
+
+def _all(mentions: Sequence[Mention], found: Mapping[str, Found]) -> list[list[Place]]:
+    """Every place of every mention, but not inside a longer one of its label while it has places of its own."""
+    spans: dict[str, set[Span]] = defaultdict(set)
     for mention in mentions:
-        key = (mention.text, mention.label)
-        start = text.find(mention.text, after.get(key, 0)) if mention.text and mention.label else -1
-        if start < 0:
-            outcomes.append(Outcome(mention, "lost", "not in the text"))
-            continue
-        after[key] = start + len(mention.text)
-        outcomes.append(Outcome(mention, "exact", "", (Entity(start, start + len(mention.text), mention.label),)))
-    entities = sorted({entity for outcome in outcomes for entity in outcome.entities})
-    return Alignment(tuple(entities), tuple(outcomes))
+        if mention.label:
+            spans[mention.label] |= {Span(place.start, place.end) for place in found[mention.text].places}
+    inside = {label: overlaps(each) for label, each in spans.items()}
+    return [
+        _outside(found[mention.text].places, inside[mention.label]) if mention.label else [] for mention in mentions
+    ]
+
+
+def _outside(places: Sequence[Place], inside: set[Span]) -> list[Place]:
+    free = [place for place in places if Span(place.start, place.end) not in inside]
+    return free or list(places)
+
+
+def _outcome(mention: Mention, places: Sequence[Place], found: Mapping[str, Found]) -> Outcome:
+    if not mention.label:
+        return Outcome(mention, "lost", "no label")
+    if not places:
+        return Outcome(mention, "lost", found[mention.text].why or "no further occurrence")
+    entities = tuple(
+        Entity(place.start, place.end, mention.label, fragments=place.fragments, how=place.how or None)
+        for place in places
+    )
+    how = next((place.how for place in places if place.how), "")
+    return Outcome(mention, "repaired" if how else "exact", how, entities)
+
+
+def _conflicts(text: str, entities: Sequence[Entity]) -> tuple[Conflict, ...]:
+    labels: dict[tuple[Span, tuple[Span, ...]], list[str]] = defaultdict(list)
+    for entity in entities:
+        labels[entity.span, entity.fragments].append(entity.label)
+    return tuple(
+        Conflict(span, text[span.start : span.end], tuple(said), said[0])
+        for (span, _), said in labels.items()
+        if len(said) > 1
+    )

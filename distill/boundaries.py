@@ -1,0 +1,88 @@
+"""Where a mention may begin and end: word boundaries in scripts with spaces, whole characters in every script."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from distill.words import is_spaceless
+
+OTHER, SPACED, SPACELESS = 0, 1, 2
+
+# Written without spaces, beside the Chinese, Japanese and Thai of `is_spaceless`: iteration marks, Lao, Burmese, Khmer.
+_MORE_SPACELESS = (
+    (0x3005, 0x3007), (0x0E80, 0x0EFF), (0x1000, 0x109F), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F), (0x1780, 0x17FF),
+)  # fmt: skip
+# Hangul vowels and finals that complete the letter before them, and the skin tones of emoji.
+_CLINGING = ((0x1160, 0x11FF), (0xD7B0, 0xD7FF), (0x1F3FB, 0x1F3FF))
+_JOINER = "\u200d"
+_GLUE = frozenset("-‐‑–./_@&+:·")
+_APOSTROPHES = frozenset("'’ʼ")
+
+
+def _within(code: int, ranges: tuple[tuple[int, int], ...]) -> bool:
+    return any(low <= code <= high for low, high in ranges)
+
+
+@lru_cache(maxsize=65536)
+def kind(char: str) -> int:
+    """Part of a word in a script with spaces, in one without, or part of no word."""
+    if is_spaceless(char) or _within(ord(char), _MORE_SPACELESS):
+        return SPACELESS
+    return SPACED if char.isalnum() or unicodedata.category(char)[0] == "M" else OTHER
+
+
+@lru_cache(maxsize=65536)
+def clings(char: str) -> bool:
+    """Belongs to the character before it: a combining mark, a joiner, a Hangul final, a skin tone."""
+    return unicodedata.category(char)[0] == "M" or char == _JOINER or _within(ord(char), _CLINGING)
+
+
+@lru_cache(maxsize=65536)
+def invisible(char: str) -> bool:
+    """Zero-width characters, soft hyphens and other format characters."""
+    return unicodedata.category(char) == "Cf"
+
+
+def joined(text: str, position: int) -> bool:
+    """Whether `position` lies inside a word or between a letter and its mark, so that no mention may end there."""
+    if position <= 0 or position >= len(text):
+        return False
+    left, right = text[position - 1], text[position]
+    if left < "\x80" and right < "\x80":
+        return left.isalnum() and right.isalnum()
+    if clings(right) or left == _JOINER:
+        return True
+    before, after = position - 1, position
+    while before >= 0 and invisible(text[before]):
+        before -= 1
+    while after < len(text) and invisible(text[after]):
+        after += 1
+    return before >= 0 and after < len(text) and kind(text[before]) == SPACED and kind(text[after]) == SPACED
+
+
+def _hangul(char: str) -> bool:
+    return "\uac00" <= char <= "\ud7a3"
+
+
+def fits(text: str, start: int, end: int) -> bool:
+    """Whether `[start, end)` begins and ends at boundaries; a Korean particle may follow its noun."""
+    if start >= end or joined(text, start):
+        return False
+    return not joined(text, end) or (_hangul(text[end - 1]) and _hangul(text[end]))
+
+
+def glued(text: str, start: int, end: int) -> bool:
+    """Whether more of the same token follows or precedes, as in `post-World Cup`: another occurrence is likelier."""
+    if end < len(text) and _hangul(text[end]) and _hangul(text[end - 1]):
+        return True
+    before = text[start - 1] if start >= 2 else " "
+    if (before in _GLUE or before in _APOSTROPHES) and text[start - 2].isalnum():
+        return True
+    if end < len(text) and text[end].isalnum() and text[end - 1] in _GLUE:
+        return True
+    after = text[end] if end + 1 < len(text) else " "
+    if after == "," or before == ",":
+        digits = after == "," and text[end - 1].isdigit() and text[end + 1].isdigit()
+        return digits or (before == "," and text[start].isdigit() and text[start - 2].isdigit())
+    return after in _GLUE and text[end + 1].isalnum()

@@ -1,0 +1,151 @@
+"""Folding: what two spellings of one name have in common, and which repairs lead from one to the other."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
+
+from distill.boundaries import SPACED, invisible, kind
+
+QUOTES = "'\"‘’‚‛“”„‟′″‴`´ʹʺʻʼʽˈˊˋ«»‹›＇＂「」『』〝〞〟"
+DASHES = "-‐‑‒–—―−⁃﹘﹣－"
+# Marks that spellings of one name differ in: Latin, Greek and Cyrillic accents, Hebrew points, Arabic vowels,
+# variation selectors. Other scripts' marks are letters of their own and stay.
+_ACCENTS = (
+    (0x0300, 0x036F), (0x0483, 0x0489), (0x0591, 0x05C7), (0x0610, 0x061A), (0x064B, 0x065F), (0x0670, 0x0670),
+    (0x06D6, 0x06ED), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE00, 0xFE0F), (0xFE20, 0xFE2F),
+    (0xE0100, 0xE01EF),
+)  # fmt: skip
+_STROKES = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h", "ŧ": "t"}
+_TYPOGRAPHY = {**{ord(char): "'" for char in QUOTES}, **{ord(char): "-" for char in DASHES}}
+_REPEATED = re.compile(r"'{2,}|-{2,}")
+
+
+def _is_accent(char: str) -> bool:
+    code = ord(char)
+    if code < 0x0300 or unicodedata.category(char)[0] != "M":
+        return False
+    return any(low <= code <= high for low, high in _ACCENTS)
+
+
+def white_space(text: str) -> str:
+    """Runs of any white space as one space, none at the ends."""
+    return " ".join(text.split())
+
+
+def typography(text: str) -> str:
+    """Straight quotes of one kind and plain hyphens; the `` and '' of tokenised text count as one quote."""
+    return _REPEATED.sub(lambda run: run[0][0], text.translate(_TYPOGRAPHY))
+
+
+def compatible(text: str) -> str:
+    """NFKC without invisible characters."""
+    return "".join(char for char in unicodedata.normalize("NFKC", text) if not invisible(char))
+
+
+def untokenised(text: str) -> str:
+    """No white space beside punctuation or in scripts that have none."""
+    parts = text.split()
+    out = parts[:1]
+    for part in parts[1:]:
+        out.append(" " + part if kind(out[-1][-1]) == SPACED == kind(part[0]) else part)
+    return "".join(out)
+
+
+def caseless(text: str) -> str:
+    """Case folded, composed again."""
+    return unicodedata.normalize("NFC", text.casefold())
+
+
+def unaccented(text: str) -> str:
+    """Without accents and strokes: `Bogotá` and `Bogota`, `Łódź` and `Lodz`."""
+    bare = "".join(char for char in unicodedata.normalize("NFD", text) if not _is_accent(char))
+    return "".join(_STROKES.get(char, char) for char in bare)
+
+
+def unpunctuated(text: str) -> str:
+    """Hyphens and slashes as spaces, other punctuation gone."""
+    spaced = "".join(" " if char in "-/" else char for char in text)
+    return white_space("".join(char for char in spaced if unicodedata.category(char)[0] != "P"))
+
+
+def unspaced(text: str) -> str:
+    """Without any white space."""
+    return "".join(text.split())
+
+
+# In this order, each on top of those before it; a match's level is the number of repairs it took to get there.
+REPAIRS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("white space", white_space),
+    ("quotes", typography),
+    ("unicode", compatible),
+    ("tokenisation", untokenised),
+    ("case", caseless),
+    ("accents", unaccented),
+    ("punctuation", unpunctuated),
+    ("joined words", unspaced),
+)
+CASE, ACCENTS, PUNCTUATION, JOINED = 5, 6, 7, 8
+
+
+@lru_cache(maxsize=8192)
+def difference(found: str, said: str) -> tuple[int, str] | None:
+    """The level at which the two spellings agree and the repairs that are needed for it; None where they never do."""
+    if found == said:
+        return 0, ""
+    one, other = found, said
+    for level, (_, repair) in enumerate(REPAIRS, 1):
+        one, other = repair(one), repair(other)
+        if one == other:
+            return level, ", ".join(_needed(found, said, level))
+    return None
+
+
+def _needed(found: str, said: str, level: int) -> list[str]:
+    needed = list(REPAIRS[:level])
+    for repair in REPAIRS[: level - 1]:
+        without = [each for each in needed if each is not repair]
+        if _apply(found, without) == _apply(said, without):
+            needed = without
+    return [name for name, _ in needed]
+
+
+def _apply(text: str, repairs: list[tuple[str, Callable[[str], str]]]) -> str:
+    for _, repair in repairs:
+        text = repair(text)
+    return text
+
+
+class _Keys(dict[str, str]):
+    """What each character leaves in a key, computed when it is first met."""
+
+    def __missing__(self, char: str) -> str:
+        folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
+        left = "".join(_STROKES.get(each, each) for each in folded if self._stays(each))
+        if len(self) < 65536:
+            self[char] = left
+        return left
+
+    @staticmethod
+    def _stays(char: str) -> bool:
+        return not (char in QUOTES or _is_accent(char) or unicodedata.category(char)[0] in "PZ" or _blank(char))
+
+
+def _blank(char: str) -> bool:
+    return char.isspace() or unicodedata.category(char) in ("Cc", "Cf")
+
+
+_KEYS = _Keys()
+
+
+def key(text: str) -> str:
+    """The letters, digits and symbols of `text`, without case, accents, punctuation and white space."""
+    return "".join(map(_KEYS.__getitem__, text))
+
+
+def key_with_offsets(text: str) -> tuple[str, list[int]]:
+    """The key, and for each of its characters the offset in `text` that it comes from."""
+    parts = list(map(_KEYS.__getitem__, text))
+    return "".join(parts), [offset for offset, part in enumerate(parts) for _ in part]

@@ -1,0 +1,139 @@
+"""Fuzzy places: windows of whole words that a mention with a typing error may mean."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from distill.boundaries import SPACELESS, fits, kind
+from distill.document import Span
+from distill.libraries import resolve
+from distill.occurrences import Piece, Place, Source
+
+LEVEL = 11
+LEAST_LETTERS = 5  # one letter more or less in five is the least that .9 lets through
+MOST_WORDS = 12
+WORD_SIMILARITY = 0.8  # "Iran Airlines" is not "Iraq Airlines" (.75), "Jon" is "John" (.86)
+MARGIN = 0.03  # a rival this close makes the match ambiguous
+_DIGITS = re.compile(r"\d+")
+
+
+def _join(pieces: Iterable[Piece]) -> str:
+    out = ""
+    for piece in pieces:
+        apart = out and kind(out[-1]) != SPACELESS and kind(piece.key[0]) != SPACELESS
+        out += " " + piece.key if apart else piece.key
+    return out
+
+
+@lru_cache(maxsize=1)
+def _matcher() -> tuple[Callable[..., float], Callable[..., list[Any]]]:
+    similarity = resolve("rapidfuzz.distance.Indel:normalized_similarity", "teach")
+    return similarity, resolve("rapidfuzz.process:extract", "teach")
+
+
+class Windows:
+    """The distinct runs of so many words of a text, by length, with the places of each."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._runs: dict[int, tuple[list[int], list[str], dict[str, list[int]]]] = {}
+
+    def _of(self, count: int) -> tuple[list[int], list[str], dict[str, list[int]]]:
+        if count not in self._runs:
+            pieces = self._source.pieces
+            where: dict[str, list[int]] = defaultdict(list)
+            for first in range(len(pieces) - count + 1):
+                where[_join(pieces[first : first + count])].append(first)
+            runs = sorted(where, key=lambda run: (len(run), run))
+            self._runs[count] = [len(run) for run in runs], runs, where
+        return self._runs[count]
+
+    def near(self, said: str, similarity: float, taken: list[Span]) -> tuple[list[Place], str]:
+        """The places of the one best window at least so similar to `said`; or none, and why."""
+        asked = Source(said).pieces
+        wanted = _join(asked)
+        if len(wanted.replace(" ", "")) < LEAST_LETTERS or len(asked) > MOST_WORDS:
+            return [], "not in the text"
+        scored: list[tuple[float, int, str, list[Place]]] = []
+        for count in {len(asked), max(1, len(asked) - 1), len(asked) + 1}:
+            for run, score in self._similar(wanted, count, similarity):
+                places = self._places(run, count, score, taken)
+                if places and _plausible(asked, Source(run).pieces, self._digits(places[0]) == _DIGITS.findall(said)):
+                    scored.append((score, -abs(count - len(asked)), run, places))
+        if not scored:
+            return [], "not in the text"
+        best = max(scored, key=lambda each: (each[0], each[1], each[2]))
+        rivals = [each for each in scored if each[0] > best[0] - MARGIN and not _touch(each[3][0], best[3])]
+        return ([], "ambiguous") if rivals else (best[3], "")
+
+    def _similar(self, wanted: str, count: int, similarity: float) -> list[tuple[str, float]]:
+        """Runs of `count` words that are similar enough; only lengths that could be are looked at."""
+        sizes, runs, _ = self._of(count)
+        # With Indel similarity s, lengths a <= b need 2a / (a + b) >= s.
+        low = bisect_left(sizes, int(len(wanted) * similarity / (2 - similarity)))
+        high = bisect_left(sizes, int(len(wanted) * (2 - similarity) / similarity) + 2)
+        if low >= high:
+            return []
+        scorer, extract = _matcher()
+        found = extract(wanted, runs[low:high], scorer=scorer, score_cutoff=similarity, limit=8)
+        return [(run, score) for run, score, _ in found]
+
+    def _places(self, run: str, count: int, score: float, taken: list[Span]) -> list[Place]:
+        pieces, how = self._source.pieces, f"fuzzy {int(score * 100) / 100:.2f}"
+        starts = self._of(count)[2][run]
+        spans = (Span(pieces[first].start, pieces[first + count - 1].end) for first in starts)
+        return [
+            Place(span.start, span.end, LEVEL, how)
+            for span in spans
+            if fits(self._source.text, *span) and not _covered(span, taken)
+        ]
+
+    def _digits(self, place: Place) -> list[str]:
+        return _DIGITS.findall(self._source.text[place.start : place.end])
+
+
+def _covered(span: Span, taken: list[Span]) -> bool:
+    """Whether one of the taken stretches (sorted, apart) overlaps the span."""
+    at = bisect_left(taken, Span(span.end, 0))
+    return at > 0 and taken[at - 1].end > span.start
+
+
+def _touch(place: Place, others: list[Place]) -> bool:
+    return any(place.start < other.end and other.start < place.end for other in others)
+
+
+def _plausible(asked: list[Piece], found: list[Piece], same_digits: bool) -> bool:
+    """Whether the words agree one by one; a word more or less must be a short one."""
+    if not same_digits:
+        return False
+    one, other = [piece.key for piece in asked], [piece.key for piece in found]
+    if len(one) != len(other):
+        return _without_one(*sorted((one, other), key=len))
+    if all(len(word) == 1 for word in one):
+        return True
+    scorer, _ = _matcher()
+    return all(a == b or scorer(a, b) >= WORD_SIMILARITY for a, b in zip(one, other, strict=True))
+
+
+def _without_one(shorter: list[str], longer: list[str]) -> bool:
+    """The longer list is the shorter one with a short word put in, or with one of its words split in two."""
+    if "".join(shorter) == "".join(longer):
+        return True
+    return any(len(longer[at]) <= 3 and longer[:at] + longer[at + 1 :] == shorter for at in range(len(longer)))
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """Sorted and apart: overlapping spans become one."""
+    out: list[Span] = []
+    for span in sorted(spans):
+        if out and span.start < out[-1].end:
+            out[-1] = Span(out[-1].start, max(out[-1].end, span.end))
+        else:
+            out.append(span)
+    return out
+

@@ -1,0 +1,175 @@
+"""Occurrences: every place of a text where a mention may stand, exactly or under another spelling."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from distill.boundaries import clings, fits, invisible, joined
+from distill.document import Span
+from distill.folding import ACCENTS, CASE, JOINED, PUNCTUATION, QUOTES, difference, key, key_with_offsets, typography
+from distill.words import words
+
+_DIGITS = re.compile(r"\d+")
+_LOOSE = frozenset(QUOTES + ".,;:()[]{}-–—…*")
+# A name is not one of these in lower case: "US" is not found in "us", nor "IT" in "it".
+_FUNCTION_WORDS = frozenset((
+    "a", "all", "am", "an", "and", "are", "as", "at", "be", "but", "by", "can", "do", "for", "had", "has", "he", "her",
+    "his", "i", "if", "in", "is", "it", "may", "me", "my", "no", "not", "now", "of", "on", "one", "or", "our", "out",
+    "she", "so", "the", "to", "up", "us", "was", "we", "who", "will", "you",
+))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch where a mention may stand. `level` 0 is exact; the higher, the more had to be repaired (`how`)."""
+
+    start: int
+    end: int
+    level: int = 0
+    how: str = ""
+    fragments: tuple[Span, ...] = ()
+    lower: bool = False  # reads all lower case
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A word of the text that carries letters, digits or symbols, with its key."""
+
+    start: int
+    end: int
+    key: str
+
+
+class Source:
+    """A text to be searched; what a search needs of it is computed once, when it is first needed."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def _folded(self) -> tuple[str, list[int]]:
+        return key_with_offsets(self.text)
+
+    @cached_property
+    def pieces(self) -> list[Piece]:
+        spans = ((start, end, key(self.text[start:end])) for start, end in words(self.text))
+        return [Piece(start, end, folded) for start, end, folded in spans if folded]
+
+    def exact(self, said: str) -> list[Place]:
+        """Places that read exactly `said`, at word boundaries, left to right, not overlapping."""
+        text, places = self.text, []
+        start = text.find(said) if said else -1
+        while start >= 0:
+            end = start + len(said)
+            if fits(text, start, end):
+                places.append(Place(start, end))
+                start = text.find(said, end)
+            else:
+                start = text.find(said, _next_start(text, start + 1))
+        return places
+
+    def equal(self, said: str) -> list[Place]:
+        """Places that read `said` under repairs that keep its letters and digits."""
+        places = []
+        for start, end in self._hits(key(said)):
+            options = (self._place(said, *edges) for edges in self._edges(said, start, end))
+            best = min((option for option in options if option), key=lambda place: place.level, default=None)
+            if best:
+                places.append(best)
+        return places
+
+    def _hits(self, wanted: str) -> Iterator[Span]:
+        """Spans whose key is `wanted`, whole characters only."""
+        folded, offsets = self._folded
+        hit = folded.find(wanted) if wanted else -1
+        while hit >= 0:
+            stop = hit + len(wanted)
+            whole = (hit == 0 or offsets[hit - 1] != offsets[hit]) and (
+                stop == len(offsets) or offsets[stop] != offsets[stop - 1]
+            )
+            span = Span(offsets[hit], self._with_marks(offsets[stop - 1] + 1))
+            if whole and fits(self.text, *span):
+                yield span
+                hit = folded.find(wanted, stop)
+            else:
+                hit += 1
+                while hit < len(offsets) and joined(self.text, offsets[hit]):
+                    hit += 1
+                hit = folded.find(wanted, hit)
+
+    def _with_marks(self, end: int) -> int:
+        while end < len(self.text) and clings(self.text[end]) and not key(self.text[end]):
+            end += 1
+        return end
+
+    def _edges(self, said: str, start: int, end: int) -> list[Span]:
+        """The stretch with the punctuation around it that the mention has too, and bare."""
+        tail, near = _tail(said), self.text[end : end + 40]
+        stretched = end + _matched(tail, near, abbreviation="." in said.rstrip().removesuffix("."))
+        before = self.text[max(0, start - 40) : start]
+        opened = start - _matched(_tail(said[::-1]), before[::-1])
+        edges = [Span(opened, stretched), Span(opened, end), Span(start, stretched), Span(start, end)]
+        return list(dict.fromkeys(edges))
+
+    def _place(self, said: str, start: int, end: int) -> Place | None:
+        found = self.text[start:end]
+        match = difference(found, said)
+        if match is None or not fits(self.text, start, end) or not _trusted(match[0], found, said):
+            return None
+        return Place(start, end, *match, lower=found.islower())
+
+
+def _matched(marks: str, near: str, *, abbreviation: bool = False) -> int:
+    """How many characters of `near` spell out the first of `marks`, white space aside."""
+    used = 0
+    for mark in marks:
+        at = used
+        while at < len(near) and (near[at].isspace() or invisible(near[at])):
+            at += 1
+        # A full stop set apart in tokenised text ends the sentence, unless the mention is an abbreviation.
+        stop = at > used == 0 and mark in ".,;:" and not abbreviation
+        if stop or at >= len(near) or typography(near[at]) != mark:
+            break
+        used = at + 1
+        while mark == "'" and used < len(near) and near[used] == near[at] and near[at] in "'`":
+            used += 1
+    return used
+
+
+def _next_start(text: str, position: int) -> int:
+    """The first position from here on where a mention may begin; keeps the search linear in long words."""
+    while position < len(text) and joined(text, position):
+        position += 1
+    return position
+
+
+def _tail(said: str) -> str:
+    """The punctuation after the last letter, with straight quotes and without white space."""
+    size = len(said)
+    while size and not key(said[size - 1]) and not clings(said[size - 1]):
+        size -= 1
+    return "".join(typography(said[size:]).split())
+
+
+def _trusted(level: int, found: str, said: str) -> bool:
+    """Whether so strong a repair may be believed for so short a mention."""
+    if level >= CASE and found.islower() and found in _FUNCTION_WORDS and not said.islower():
+        return False
+    if level < PUNCTUATION:
+        return True
+    if _DIGITS.findall(found) != _DIGITS.findall(said):
+        return False
+    letters = len(key(said))
+    if level == JOINED:
+        return letters >= 6
+    if letters >= 4:
+        return True
+    bare = "".join(char for char in found if char not in _LOOSE), "".join(char for char in said if char not in _LOOSE)
+    return bare[0].split() == bare[1].split()
+
+
+SAME_NAME = ACCENTS
+"""Up to this level a place surely reads the same name; beyond it a repeated mention is not followed."""

@@ -1,0 +1,44 @@
+"""What teachers add to a mention or leave off it: articles, glosses, possessives, escapes, a final s."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+
+_ARTICLE = re.compile(r"(?:the|an?)\s+(?=\S)", re.IGNORECASE)
+_GLOSS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*$")
+_POSSESSIVE = re.compile(r"\s*['’](?:s|S)?$")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+
+
+def _without_escapes(said: str) -> str:
+    plain = {"n": "\n", "t": "\t", "r": "\r"}
+
+    def read(match: re.Match[str]) -> str:
+        code = match[1] or match[2]
+        return chr(int(code, 16)) if code else plain.get(match[3], match[3])
+
+    return html.unescape(_ESCAPE.sub(read, said))
+
+
+def _other_number(said: str) -> str:
+    """With a final s where there was none, and the other way round."""
+    return said[:-1] if said[-1:] in ("s", "S") else said + ("S" if said.isupper() and len(said) > 1 else "s")
+
+
+VARIANTS: tuple[tuple[str, Callable[[str], str], int], ...] = (
+    ("escape", _without_escapes, 1),
+    ("article", lambda said: _ARTICLE.sub("", said, count=1), 3),
+    ("gloss", lambda said: _GLOSS.sub("", said), 2),
+    ("possessive", lambda said: _POSSESSIVE.sub("", said), 2),
+    ("final s", _other_number, 3),
+)
+
+
+def variants(said: str) -> Iterator[tuple[str, str]]:
+    """Other ways to say the mention, each with the name of the repair; the likeliest first."""
+    for name, change, least in VARIANTS:
+        other = change(said).strip()
+        if other != said and sum(char.isalnum() for char in other) >= least and said[-1:].isprintable():
+            yield name, other
