@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from distill.boundaries import clings, fits, invisible, joined
+from distill.boundaries import SPACELESS, clings, fits, invisible, joined, kind
 from distill.document import Span
 from distill.folding import ACCENTS, CASE, JOINED, PUNCTUATION, QUOTES, difference, key, key_with_offsets, typography
 from distill.words import words
 
 _DIGITS = re.compile(r"\d+")
+_DOTTED = re.compile(r"\b[^\W\d_]\.[^\W\d_]$")  # the `U.S` of an abbreviation, to which its last full stop belongs
 _LOOSE = frozenset(QUOTES + ".,;:()[]{}-–—…*")
 # A name is not one of these in lower case: "US" is not found in "us", nor "IT" in "it".
 _FUNCTION_WORDS = frozenset((
@@ -71,6 +72,20 @@ class Source:
                 start = text.find(said, _next_start(text, start + 1))
         return places
 
+    def inside(self, said: str) -> list[Place]:
+        """Places inside a run of letters and digits where two scripts, or letters and digits, meet."""
+        text, places = self.text, []
+        mixed = any(kind(char) == SPACELESS for char in said)
+        if len(key(said)) < (2 if mixed else 3):
+            return []
+        start = text.find(said)
+        while start >= 0:
+            end = start + len(said)
+            if _parts(text, start, mixed) and _parts(text, end, mixed):
+                places.append(Place(start, end, INSIDE, "inside a word"))
+            start = text.find(said, end)
+        return places
+
     def equal(self, said: str) -> list[Place]:
         """Places that read `said` under repairs that keep its letters and digits."""
         places = []
@@ -109,6 +124,8 @@ class Source:
         """The stretch with the punctuation around it that the mention has too, and bare."""
         tail, near = _tail(said), self.text[end : end + 40]
         stretched = end + _matched(tail, near, abbreviation="." in said.rstrip().removesuffix("."))
+        if stretched == end and _DOTTED.search(self.text, start, end) and self.text.startswith(".", end):
+            stretched += 1
         before = self.text[max(0, start - 40) : start]
         opened = start - _matched(_tail(said[::-1]), before[::-1])
         edges = [Span(opened, stretched), Span(opened, end), Span(start, stretched), Span(start, end)]
@@ -120,6 +137,16 @@ class Source:
         if match is None or not fits(self.text, start, end) or not _trusted(match[0], found, said):
             return None
         return Place(start, end, *match, lower=found.islower())
+
+
+def _parts(text: str, position: int, mixed: bool) -> bool:
+    """Whether letters meet digits here, or a mention in a script without spaces meets anything but its own number."""
+    if not joined(text, position):
+        return True
+    left, right = text[position - 1], text[position]
+    if left.isdigit() == right.isdigit():
+        return mixed and not left.isdigit() and left.isascii() and right.isascii()
+    return left.isalnum() and right.isalnum()
 
 
 def _matched(marks: str, near: str, *, abbreviation: bool = False) -> int:
@@ -171,5 +198,6 @@ def _trusted(level: int, found: str, said: str) -> bool:
     return bare[0].split() == bare[1].split()
 
 
+INSIDE = 9
 SAME_NAME = ACCENTS
 """Up to this level a place surely reads the same name; beyond it a repeated mention is not followed."""

@@ -47,7 +47,8 @@ class Search:
         for said, demand in wanted.items():
             found[said] = Found() if said.strip() else Found(why="empty")
             if said.strip():
-                found[said] = _left_to_right(self._spellings(said, demand) or self._variants(said, demand))
+                places = self._spellings(said, demand) or self._source.inside(said.strip())
+                found[said] = _left_to_right(places or self._variants(said, demand))
         missing = [said for said, each in found.items() if not each.places and not each.why]
         if missing:
             taken = merged(Span(place.start, place.end) for each in found.values() for place in each.places)
