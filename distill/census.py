@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,16 +122,26 @@ def _count_entities(found: Stats, document: Document) -> None:
     found.scored += sum(entity.score is not None for entity in document.entities)
     found.discontinuous += sum(bool(entity.fragments) for entity in unique)
     found.dropped_when_flat += len(flat(document.with_entities(unique)).dropped)
-    for index, entity in enumerate(unique):
-        kinds = {_relation(entity, other) for at, other in enumerate(unique) if at != index}
+    for kinds in _relations(unique):
         found.same_span += "same span" in kinds
         found.nested += "nested" in kinds and "same span" not in kinds
         found.crossing += "crossing" in kinds and not kinds & {"same span", "nested"}
 
 
+def _relations(entities: Sequence[Entity]) -> list[set[str]]:
+    """How each of the sorted entities lies to those it overlaps; only neighbours are compared."""
+    kinds: list[set[str]] = [set() for _ in entities]
+    for index, entity in enumerate(entities):
+        for at in range(index + 1, len(entities)):
+            if entities[at].start >= entity.end:
+                break
+            kinds[index].add(_relation(entity, entities[at]))
+            kinds[at].add(_relation(entities[at], entity))
+    return kinds
+
+
 def _relation(entity: Entity, other: Entity) -> str:
-    if other.end <= entity.start or entity.end <= other.start:
-        return "apart"
+    """How an entity lies to another one that it overlaps."""
     if entity.span == other.span:
         return "same span"
     if other.start <= entity.start and entity.end <= other.end:

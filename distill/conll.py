@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from distill.document import Document, Entity, Span, flat
 from distill.errors import InputError
 from distill.files import STREAM, open_lines, stem, whole_or_not_at_all
+from distill.layout import BOUNDARY, ConllColumns, Layout, is_comment, layout_of
 from distill.progress import say
 from distill.tags import SchemeWitness, TagSpan, decode, is_tag, known_scheme, spans_to_tags
 from distill.text import bom_if_needed, encodable, join, tokens_of
@@ -19,30 +20,14 @@ from distill.written import Written
 
 ConllReport = Written
 Lines = Callable[[], Iterable[tuple[int, str]]]
-BOUNDARY = "-DOCSTART-"
-_BLANKS = re.compile(r"[ \t]+")
 _COMMENT_ID = re.compile(r"#\s*(?:sent_)?id\b\s*=?\s*(\S.*?)\s*$")
-
-
-@dataclass(frozen=True)
-class ConllColumns:
-    """How a CoNLL file is laid out; what is None is found out from the file.
-
-    Columns count from 0, from the end where negative. `segmentation_digits` takes the last digit from every token,
-    where the file marks its place in a segmented word by one (Weibo).
-    """
-
-    token: int | None = None
-    tag: int | None = None
-    scheme: str | None = None
-    segmentation_digits: bool = False
 
 
 class Row(NamedTuple):
     """One token's line: its number in the file and its fields."""
 
     line: int
-    fields: tuple[str, ...]
+    fields: Sequence[str]
 
 
 @dataclass
@@ -51,20 +36,6 @@ class Sentence:
 
     rows: list[Row] = field(default_factory=list)
     id: str = ""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a file looks like: its separator, its number of columns, and which of them hold what."""
-
-    tabs: bool
-    width: int
-    token: int = 0
-    tag: int = -1
-
-    def split(self, line: str) -> tuple[str, ...]:
-        """The fields of a line. Only tabs divide a tab-separated line, so a token may hold spaces."""
-        return tuple(line.split("\t") if self.tabs else _BLANKS.split(line.strip(" \t")))
 
 
 def read_conll(
@@ -78,7 +49,7 @@ def read_conll(
     """
     wanted = columns or ConllColumns()
     lines = _again(path)
-    layout = _layout(lines, wanted, path)
+    layout = layout_of((line for _, line in lines()), wanted, path)
     scheme = known_scheme(wanted.scheme) if wanted.scheme else _scheme(lines, layout, path)
     repaired, name = 0, stem(path)
     for number, sentence in enumerate(_sentences(lines(), layout, path), 1):
@@ -90,15 +61,6 @@ def read_conll(
         repairs[str(path)] += repaired
     elif repaired:
         say(f"{path}: {repaired} tags did not follow from the one before and were read as {scheme} beginnings")
-
-
-def looks_like_conll(lines: Sequence[str]) -> bool:
-    """Whether these lines are tokens with tags: at least two columns, as many in each, one of them tags."""
-    try:
-        _layout(lambda: enumerate(lines, 1), ConllColumns(), "sample")
-    except InputError:
-        return False
-    return any(line.strip() for line in lines)
 
 
 def _again(path: str | Path) -> Lines:
@@ -125,7 +87,7 @@ def _token(row: Row, layout: Layout, wanted: ConllColumns, path: str | Path) -> 
 
 
 def _decoded(sentence: Sentence, layout: Layout, scheme: str, path: str | Path) -> tuple[list[TagSpan], int]:
-    tags = [_tag(row, layout) for row in sentence.rows]
+    tags = [layout.tag_of(row.fields) for row in sentence.rows]
     try:
         return decode(tags, scheme)
     except InputError as error:
@@ -136,21 +98,17 @@ def _line_of_fault(sentence: Sentence, layout: Layout, scheme: str | None) -> in
     """The first line whose tag alone is already refused."""
     for row in sentence.rows:
         try:
-            decode([_tag(row, layout)], scheme) if scheme else SchemeWitness().see([_tag(row, layout)])
+            decode([layout.tag_of(row.fields)], scheme) if scheme else SchemeWitness().see([layout.tag_of(row.fields)])
         except InputError:
             return row.line
     return sentence.rows[0].line
-
-
-def _tag(row: Row, layout: Layout) -> str:
-    return row.fields[layout.tag].strip(" ")
 
 
 def _scheme(lines: Lines, layout: Layout, path: str | Path) -> str:
     witness = SchemeWitness()
     for sentence in _sentences(lines(), layout, path):
         try:
-            witness.see(_tag(row, layout) for row in sentence.rows)
+            witness.see(layout.tag_of(row.fields) for row in sentence.rows)
         except InputError as error:
             raise error.at(path, _line_of_fault(sentence, layout, None)) from None
     try:
@@ -169,8 +127,9 @@ def _sentences(lines: Iterable[tuple[int, str]], layout: Layout, path: str | Pat
             sentence = Sentence()
             continue
         fields = layout.split(line)
-        comment = _is_comment(line) and not sentence.rows
-        if len(fields) == layout.width and not (comment and not is_tag(fields[layout.tag].strip(" "))):
+        comment = is_comment(line) and not sentence.rows
+        chance = comment and not layout.tabs  # a comment of as many words as there are columns, told by its last word
+        if len(fields) == layout.width and not (chance and not is_tag(layout.tag_of(fields))):
             sentence.rows.append(Row(number, fields))
         elif comment:
             named = _COMMENT_ID.match(line)
@@ -183,56 +142,6 @@ def _sentences(lines: Iterable[tuple[int, str]], layout: Layout, path: str | Pat
             )  # fmt: skip
     if sentence.rows:
         yield sentence
-
-
-def _is_comment(line: str) -> bool:
-    """`# ...`; a token like `#hashtag` is none, and whether `#` itself is one its columns tell."""
-    return line.startswith(("# ", "#\t"))
-
-
-def _layout(lines: Lines, wanted: ConllColumns, path: str | Path) -> Layout:
-    """The layout of most rows: a stray line is then an error with its own number, not the whole file."""
-    widths: dict[bool, Counter[int]] = {True: Counter(), False: Counter()}
-    rows = tabbed = 0
-    for _, line in lines():
-        if line.strip(" \t") and not line.startswith(BOUNDARY) and not _is_comment(line):
-            rows, tabbed = rows + 1, tabbed + ("\t" in line)
-            widths[True][line.count("\t") + 1] += 1
-            widths[False][len(_BLANKS.split(line.strip(" \t")))] += 1
-    if not rows:
-        return Layout(True, 2)
-    tabs = tabbed * 2 > rows
-    width = max(widths[tabs].items(), key=lambda item: (item[1], item[0]))[0]
-    if width < 2:
-        raise InputError("one column; a CoNLL line holds a token and its tag, divided by a tab or a space", path=path)
-    return _placed(lines, replace(wanted), Layout(tabs, width), path)
-
-
-def _placed(lines: Lines, wanted: ConllColumns, layout: Layout, path: str | Path) -> Layout:
-    """The layout with its columns: the tags stand last, or else first (MIT); a wrong choice is an InputError."""
-    last = layout.width - 1
-    for column in (wanted.token, wanted.tag):
-        if column is not None and not -layout.width <= column <= last:
-            raise InputError(f"there is no column {column}; the file has {layout.width}, counted from 0", path=path)
-    tag = wanted.tag
-    if tag is None:
-        tag = next((each for each in (last, 0) if _mostly_tags(lines, layout, each)), None)
-    if tag is None:
-        raise InputError("neither the last nor the first column holds tags; name the column of the tags", path=path)
-    tag %= layout.width
-    token = wanted.token % layout.width if wanted.token is not None else int(tag == 0)
-    if token == tag:
-        raise InputError(f"column {tag} cannot hold both the tokens and the tags", path=path)
-    return replace(layout, token=token, tag=tag)
-
-
-def _mostly_tags(lines: Lines, layout: Layout, column: int) -> bool:
-    rows = tags = 0
-    for _, line in lines():
-        fields = layout.split(line)
-        if len(fields) == layout.width and not line.startswith(BOUNDARY):
-            rows, tags = rows + 1, tags + is_tag(fields[column].strip(" "))
-    return tags * 2 > rows
 
 
 def write_conll(

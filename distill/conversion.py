@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from distill.conll import ConllColumns, write_conll
+from distill.conll import write_conll
 from distill.corpora import FORMATS, WRITERS, format_of, read_documents, target_format, write_documents
 from distill.document import Document
 from distill.errors import CallError
 from distill.files import STREAM
+from distill.layout import ConllColumns
 from distill.options import Options, option
 from distill.tags import SCHEMES
 from distill.text import SPLITS

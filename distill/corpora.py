@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from distill.conll import ConllColumns, looks_like_conll
 from distill.document import Document, Entity, flat
 from distill.errors import CallError, InputError, did_you_mean
 from distill.files import STREAM, existing, first_lines
 from distill.labels import LabelSet, conform
+from distill.layout import ConllColumns, looks_like_conll
 from distill.libraries import resolve
 from distill.written import Written
 

@@ -1,7 +1,7 @@
 """Scores as people read them: one system label by label, and several systems side by side (the papers' Table 1).
 
-Figures have three decimals and no leading zero (`.959`, `1.000`). Where a label stands neither in gold nor in a system's
-predictions, its figure is `-`, not zero.
+Figures have three decimals and no leading zero (`.959`, `1.000`). Where a label stands neither in gold nor in a
+system's predictions, its figure is `-`, not zero.
 """
 
 from __future__ import annotations
