@@ -12,7 +12,7 @@ from typing import NamedTuple
 from distill.document import Document, Entity, Span, flat
 from distill.errors import InputError
 from distill.files import STREAM, open_lines, stem, whole_or_not_at_all
-from distill.layout import BOUNDARY, ConllColumns, Layout, is_comment, layout_of
+from distill.layout import ConllColumns, Layout, is_boundary, is_comment, layout_of
 from distill.progress import say
 from distill.tags import SchemeWitness, TagSpan, decode, is_tag, known_scheme, spans_to_tags
 from distill.text import bom_if_needed, encodable, join, tokens_of
@@ -121,7 +121,7 @@ def _sentences(lines: Iterable[tuple[int, str]], layout: Layout, path: str | Pat
     """Sentences with at least one row; a row with another number of columns is an InputError."""
     sentence = Sentence()
     for number, line in lines:
-        if not line.strip(" \t") or line.startswith(BOUNDARY):
+        if not line.strip(" \t") or (is_boundary(line) and not sentence.rows):
             if sentence.rows:
                 yield sentence
             sentence = Sentence()
@@ -158,7 +158,7 @@ def write_conll(
             tokens = tokens_of(document, split)
             spans = _carried(document, tokens, report)
             texts = [document.text[start:end] for start, end in tokens]
-            if not texts or texts[0].startswith(BOUNDARY):
+            if not texts or is_boundary(texts[0]):
                 report.lost["empty"] += 1
                 report.lost["left out"] += len(spans)
                 continue

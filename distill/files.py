@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import sys
@@ -16,6 +17,7 @@ from typing import IO, TextIO, cast
 
 from distill.errors import InputError
 
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EISDIR, errno.ENOTEMPTY)
 STREAM = "-"  # as a path: standard input for a reader, standard output for a writer
 
 
@@ -96,15 +98,29 @@ def whole_or_not_at_all(path: str | Path) -> Iterator[TextIO]:
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror}", path=path) from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
+        with os.fdopen(handle, "wb") as raw, _encoded(raw, target.suffix == ".gz") as out:
             yield out
-            out.flush()
-            os.fsync(out.fileno())
         Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno in _UNWRITABLE:
+            raise InputError(f"cannot be written: {error.strerror}", path=path) from None
         raise
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _encoded(raw: IO[bytes], compressed: bool) -> Iterator[TextIO]:
+    """UTF-8 text over bytes; compressed without a name or a time, so that equal data gives equal files."""
+    packed = cast(IO[bytes], gzip.GzipFile("", "wb", fileobj=raw, mtime=0)) if compressed else raw
+    with TextIOWrapper(packed, encoding="utf-8", newline="\n") as out:
+        yield out
+        out.flush()
+        if compressed:
+            packed.close()
+        raw.flush()
+        os.fsync(raw.fileno())
 
 
 def _umask() -> int:

@@ -51,6 +51,11 @@ def _blank_fields(line: str) -> list[str]:
     return [each for each in fields if each] if "" in fields else fields
 
 
+def is_boundary(line: str) -> bool:
+    """Whether the line says that a new article begins, which it does where a sentence would."""
+    return line.startswith(BOUNDARY) and line[len(BOUNDARY) : len(BOUNDARY) + 1] in ("", " ", "\t")
+
+
 def is_comment(line: str) -> bool:
     """`# ...`; a token like `#hashtag` is none, and whether `#` itself is one its columns tell."""
     return line.startswith(("# ", "#\t"))
@@ -67,7 +72,7 @@ class Survey:
 
     def see(self, line: str) -> None:
         """Take one line into account."""
-        if line.startswith(BOUNDARY) or is_comment(line) or not line.strip(" \t"):
+        if is_boundary(line) or is_comment(line) or not line.strip(" \t"):
             return
         self.rows += 1
         self._see_fields("\t" in line, _blank_fields(line), False)

@@ -1,0 +1,100 @@
+"""Files are read line by line with clear errors, and written whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distill.errors import InputError
+from distill.files import first_lines, open_lines, stem, whole_or_not_at_all
+
+lines = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=8), max_size=5)
+
+
+@given(lines, st.sampled_from(["\n", "\r\n"]), st.sampled_from(["a.txt", "a.txt.gz"]))
+def test_only_line_feeds_end_a_line(
+    tmp_path_factory: pytest.TempPathFactory, content: list[str], end: str, name: str
+) -> None:
+    path = tmp_path_factory.mktemp("files") / name
+    with whole_or_not_at_all(path) as out:
+        out.write("\ufeff" + "".join(line + end for line in content))
+    assert list(open_lines(path)) == list(enumerate(content, 1)) or content == []
+    assert first_lines(path, 2) == (content or [""])[:2]
+
+
+def test_equal_data_gives_equal_compressed_files(tmp_path: Path) -> None:
+    for name in ("a.gz", "b.gz"):
+        with whole_or_not_at_all(tmp_path / name) as out:
+            out.write("Oslo\n" * 100)
+    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+    assert gzip.decompress((tmp_path / "a.gz").read_bytes()) == b"Oslo\n" * 100
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", b"fine\nOsl\xf8\n", r"a.txt:2: not UTF-8 at byte 3 of the line"),
+        ("a.gz", b"no gzip", r"a.gz:1: broken gzip file"),
+        ("a.gz", gzip.compress(b"Oslo\n" * 99)[:-12], "broken gzip file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        list(open_lines(tmp_path / name))
+
+
+def test_a_folder_and_a_missing_file_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder, expected a file"):
+        list(open_lines(tmp_path))
+    with pytest.raises(InputError, match="no such file"):
+        list(open_lines(tmp_path / "absent"))
+
+
+def test_a_failure_while_writing_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("before")
+    with pytest.raises(RuntimeError), whole_or_not_at_all(target) as out:
+        out.write("half")
+        raise RuntimeError
+    assert target.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_written_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
+    with whole_or_not_at_all(tmp_path / "new" / "a.txt") as out:
+        out.write("x")
+    (tmp_path / "other").write_text("x")
+    assert (tmp_path / "new" / "a.txt").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_a_target_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"), whole_or_not_at_all(tmp_path / "file" / "a.txt"):
+        pass
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match="cannot be written"), whole_or_not_at_all(tmp_path / "folder"):
+        pass
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_standard_output_takes_any_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(taken, encoding="ascii"))
+    with whole_or_not_at_all("-") as out:
+        out.write("Tromsø\n")
+    print("after", flush=True)
+    assert taken.getvalue() == "Tromsø\nafter\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("x/a.jsonl", "a"), ("a.jsonl.gz", "a"), ("a.b.conll", "a.b"), ("a", "a"), ("-", "stdin")]
+)
+def test_fallback_ids_begin_with_the_name_of_the_file(path: str, name: str) -> None:
+    assert stem(path) == name
