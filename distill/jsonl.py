@@ -83,7 +83,7 @@ def _is_offset(value: Any) -> TypeGuard[int]:
 
 
 def _fragments(rows: Any) -> tuple[Span, ...]:
-    if not rows:
+    if rows is None or rows == []:
         return ()
     pairs = isinstance(rows, list) and all(isinstance(row, list) and len(row) == 2 for row in rows)
     if not pairs or not all(_is_offset(offset) for row in rows for offset in row):
@@ -93,13 +93,17 @@ def _fragments(rows: Any) -> tuple[Span, ...]:
 
 def document_from_json(row: dict[str, Any], fallback_id: str = "") -> Document:
     """A Document from its JSON object; keys that are not ours travel on in the meta."""
-    text, entities, meta = row.get("text"), row.get("entities") or [], row.get("meta") or {}
+    text, identity = row.get("text"), row.get("id")
+    entities = [] if row.get("entities") is None else row["entities"]
+    meta = {} if row.get("meta") is None else row["meta"]
     if not isinstance(text, str):
         raise InputError(f'a document needs a string "text", found {text!r}')
     if not isinstance(entities, list) or not isinstance(meta, dict):
         raise InputError('"entities" is a list and "meta" an object')
     extra = {key: value for key, value in row.items() if key not in DOCUMENT_KEYS}
-    identity = str(row["id"]) if row.get("id") is not None else fallback_id
+    if identity is not None and (isinstance(identity, bool) or not isinstance(identity, str | int)):
+        raise InputError(f'"id" is a string, found {identity!r}')
+    identity = fallback_id if identity is None else str(identity)
     return Document(identity, text, tuple(entity_from_json(entity) for entity in entities), {**extra, **meta})
 
 

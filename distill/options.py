@@ -67,6 +67,12 @@ def flag_of(each: Field[Any]) -> str:
     return "--" + (each.metadata.get("flag") or each.name).replace("_", "-")
 
 
+def key_of(each: Field[Any]) -> str:
+    """How the project file writes the option: as its flag, without the hyphens in front; a positional one by name."""
+    flag = None if each.metadata.get("argument") else each.metadata.get("flag")
+    return str(flag or each.name).replace("_", "-")
+
+
 def check(each: Field[Any], value: Any) -> None:
     """Raise CallError where `value` is not one of the choices or lies outside the bounds."""
     rules, name = each.metadata, flag_of(each)
@@ -135,15 +141,15 @@ def table_for(project: Mapping[str, Any], command: str, known: Mapping[str, type
         raise InputError(f"{command} is not a table; write [{command}]", path=PROJECT_FILE)
     groups = {each.removeprefix(command + ".") for each in known if each.startswith(command + ".")}
     options, values = known[command], {}
-    fields = {each.name: each for each in dataclasses.fields(options)}
+    names = {key_of(each): each.name for each in dataclasses.fields(options)}
     types = field_types(options)
     for key, value in table.items():
-        name = key.replace("-", "_")
         if key in groups:
             continue
-        if name not in fields:
-            hint = did_you_mean(key.replace("_", "-"), [each.replace("_", "-") for each in fields])
-            raise InputError(f"unknown key {command}.{key}{hint}", path=PROJECT_FILE)
+        known_key = key.replace("_", "-")
+        if known_key not in names:
+            raise InputError(f"unknown key {command}.{key}{did_you_mean(known_key, names)}", path=PROJECT_FILE)
+        name = names[known_key]
         values[name] = _from_toml(value, types[name], f"{command}.{key}")
     return values
 
@@ -175,9 +181,8 @@ def build(options: type, command: str, given: Mapping[str, Any], table: Mapping[
     ]  # fmt: skip
     if missing:
         first = missing[0]
-        key = first.name.replace("_", "-")
         raise CallError(
-            f"{command.replace('.', ' ')} needs {flag_of(first)} ({first.metadata['help']}), or {key} under "
+            f"{command.replace('.', ' ')} needs {flag_of(first)} ({first.metadata['help']}), or {key_of(first)} under "
             f"[{command}] in {PROJECT_FILE}; `ner-distill init` makes a project that has one"
         )
     return options(**values)
