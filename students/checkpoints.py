@@ -1,0 +1,53 @@
+"""Checkpoints: model, optimizer and progress in one safetensors file that is whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from distill.errors import InputError
+
+MODEL, OPTIMIZER = "model/", "optimizer/"
+
+
+def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: dict[str, Any]) -> None:
+    """Write all that goes on: weights, the optimizer's moments, and `progress` as JSON.
+
+    Randomness needs no state: every epoch draws from its own number and the seed.
+    """
+    tensors = {MODEL + name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"{OPTIMIZER}{index}/{name}": value.detach().cpu().contiguous() for name, value in moments.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    save_file(tensors, fresh, metadata={"progress": json.dumps(progress)})
+    with fresh.open("rb") as written:
+        os.fsync(written.fileno())
+    os.replace(fresh, path)
+
+
+def restore(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Put a checkpoint back into `model` and `optimizer`; returns its progress."""
+    try:
+        with safe_open(path, framework="pt") as stored:
+            progress = json.loads(stored.metadata()["progress"])
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - it is no dict
+        model.load_state_dict({n.removeprefix(MODEL): t for n, t in tensors.items() if n.startswith(MODEL)})
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"not this run's checkpoint: {reason}; remove the run folder to start anew", path=path) from None
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith(OPTIMIZER):
+            index, moment = name.removeprefix(OPTIMIZER).split("/")
+            state.setdefault(int(index), {})[moment] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    assert isinstance(progress, dict)
+    return progress

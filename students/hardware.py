@@ -1,0 +1,55 @@
+"""What the machine offers to PyTorch: device, bf16, threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+import torch
+
+from distill.errors import CallError
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where a training runs and how: all of it shapes the last bits of the result."""
+
+    device: str
+    precision: str
+    threads: int
+
+    @property
+    def bf16(self) -> bool:
+        return self.precision == "bf16"
+
+    def as_dict(self) -> dict[str, str | int]:
+        return asdict(self)
+
+
+def found_hardware(precision: str, threads: int | None) -> Hardware:
+    """The GPU where there is one; for "auto" bf16 where it is done in hardware, fp32 otherwise."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    able = _bf16(device)
+    if precision == "bf16" and not able:
+        raise CallError("--precision bf16: this machine has no bf16 instructions, it would only be slow; use auto")
+    chosen = "bf16" if precision == "bf16" or (precision == "auto" and able) else "fp32"
+    return Hardware(device, chosen, threads or torch.get_num_threads())
+
+
+def _bf16(device: str) -> bool:
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    flags = torch.backends.cpu.get_cpu_capability()
+    return "AVX512" in flags and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """PyTorch with so many CPU threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

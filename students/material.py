@@ -1,0 +1,112 @@
+"""What a student learns from and is chosen on: distilled, gold and dev Documents under one label set."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from distill.corpora import FlatCorpus, flattened, read_all
+from distill.document import Document
+from distill.errors import CallError, InputError
+from distill.files import existing
+from distill.labels import LabelSet, conform, labels_of, read_labels
+from students.options import TrainOptions
+
+
+@dataclass
+class Material:
+    """Flat Documents by use, the label set, and what was left out on the way (by label)."""
+
+    labels: LabelSet
+    distilled: list[Document]
+    gold: list[Document]
+    dev: list[Document]
+    overlapping: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+
+
+def read_material(options: TrainOptions) -> Material:
+    """Read all data of a training.
+
+    Overlapping gold is an InputError, overlapping distilled entities are dropped and counted. A share for dev is
+    drawn from gold and taken out of it.
+    """
+    _check_given(options)
+    share = dev_share(options.dev)
+    read = {path: read_all(path) for path in data_files(options)}
+    everything = [document for documents in read.values() for document in documents]
+    if not any(document.entities for document in everything):
+        raise InputError("no document has an entity, so there is no label to learn", path=next(iter(read)))
+    labels = read_labels(options.labels) if options.labels else labels_of(everything)
+    material = Material(labels, [], [], [])
+    material.distilled = [d for path in options.distilled for d in _flat(read[path], path, material, "outermost")]
+    material.gold = [d for path in options.gold for d in _flat(read[path], path, material, "error")]
+    if share is not None:
+        material.gold, material.dev = divided(material.gold, share, options.seed)
+    elif options.dev is not None:
+        material.dev = _flat(read[Path(options.dev)], Path(options.dev), material, "error")
+        if not material.dev:
+            raise InputError("no documents to choose the epoch on; leave --dev out to keep the last", path=options.dev)
+    return material
+
+
+def data_files(options: TrainOptions) -> list[Path]:
+    """Every data file of a training once; a missing one is an InputError."""
+    dev = [] if options.dev is None or dev_share(options.dev) is not None else [Path(options.dev)]
+    return [existing(path, "data file") for path in dict.fromkeys([*options.distilled, *options.gold, *dev])]
+
+
+def _check_given(options: TrainOptions) -> None:
+    if not options.distilled and not options.gold:
+        raise CallError("train needs data: --distilled (labelled by a teacher), --gold (labelled by people) or both")
+    if dev_share(options.dev) is not None and not options.gold:
+        raise CallError(f"--dev {options.dev} is a share of gold and there is none; give --gold, or a file as --dev")
+
+
+def dev_share(dev: str | None) -> float | None:
+    """The share of gold that `--dev` asks for, None where it names a file or nothing."""
+    try:
+        share = float(dev) if dev is not None else None
+    except ValueError:
+        return None
+    if share is not None and not 0 < share < 1:
+        raise CallError(f"--dev is a file or a share between 0 and 1, not {dev}")
+    return share
+
+
+def divided(gold: Sequence[Document], share: float, seed: int) -> tuple[list[Document], list[Document]]:
+    """Gold for training and for dev, each in its order; which is which follows from the seed.
+
+    Raises CallError where either would be empty.
+    """
+    count = round(share * len(gold))
+    if not 0 < count < len(gold):
+        raise CallError(f"--dev {share:g} of {len(gold)} gold documents leaves nothing on one side; give a file as --dev")
+    chosen = set(random.Random(f"{seed}/dev").sample(range(len(gold)), count))
+    return [d for i, d in enumerate(gold) if i not in chosen], [gold[i] for i in sorted(chosen)]
+
+
+def _flat(documents: list[Document], path: Path, material: Material, overlaps: str) -> list[Document]:
+    known, unknown = conform(documents, material.labels, path)
+    corpus = flattened(FlatCorpus(known, unknown=unknown), path, overlaps)
+    material.unknown += corpus.unknown
+    material.overlapping += corpus.overlapping
+    return corpus.documents
+
+
+def checksums(options: TrainOptions) -> dict[str, list[dict[str, Any]]]:
+    """Path, size and sha256 of every file that shapes a training, by option."""
+    dev = [Path(options.dev)] if options.dev is not None and dev_share(options.dev) is None else []
+    labels = [options.labels] if options.labels else []
+    groups = {"distilled": options.distilled, "gold": options.gold, "dev": dev, "labels": labels}
+    return {name: [_checksum(path) for path in paths] for name, paths in groups.items()}
+
+
+def _checksum(path: Path) -> dict[str, Any]:
+    data = existing(path, "data file").read_bytes()
+    return {"path": str(path), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}

@@ -1,0 +1,101 @@
+"""The options of training and evaluation, and the recipes: named sets of values for what was not given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from distill.options import Options, option
+
+SCHEDULES = ("mix", "sigmoid", "cosine", "power", "all", "distilled", "gold")
+BLENDS = ("rows", "loss")
+DECAYS = ("linear", "cosine", "constant")
+PRECISIONS = ("auto", "bf16", "fp32")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training uses where the user says nothing."""
+
+    student: str
+    epochs: int
+    lr: float
+    decay: str
+    lr_decay: float
+    warmup: float
+    batch_size: int
+    dev_batch_size: int
+    max_length: int
+    stride: int
+    weight_decay: float
+    clip: float
+
+
+RECIPES = {
+    # What measured best here on CoNLL's dev with MiniLM (docs/training.md).
+    "default": Recipe(
+        student="minilm", epochs=20, lr=1e-4, decay="linear", lr_decay=1.0, warmup=0.05, batch_size=8,
+        dev_batch_size=32, max_length=256, stride=64, weight_decay=0.01, clip=1.0,
+    ),
+    # Huang: bert-base-uncased, batch 4 and 2, length 128, 1e-5, 20 epochs, with or without x0.95 an epoch (--lr-decay).
+    # Ours, as the paper does not say: AdamW, its weight decay of 0.01, no warm-up, clipping at 1, windows by 32.
+    "huang2024": Recipe(
+        student="bert-base-uncased", epochs=20, lr=1e-5, decay="constant", lr_decay=1.0, warmup=0.0, batch_size=4,
+        dev_batch_size=2, max_length=128, stride=32, weight_decay=0.01, clip=1.0,
+    ),
+}  # fmt: skip
+
+
+def _from_recipe(name: str, help: str) -> str:
+    return f"{help} [{getattr(RECIPES['default'], name)}; huang2024: {getattr(RECIPES['huang2024'], name)}]"
+
+
+@dataclass(frozen=True)
+class TrainOptions(Options):
+    """What `train` needs to know. Values that are None come from the recipe."""
+
+    distilled: tuple[Path, ...] = option((), "documents labelled by a teacher (JSONL)")
+    gold: tuple[Path, ...] = option((), "documents labelled by people (JSONL)")
+    dev: str | None = option(None, "choose the best epoch on this file, or on this share of gold (0.1), kept apart")
+    labels: Path | None = option(None, "labels.toml; otherwise the labels found in the data")
+    schedule: str = option("mix", "when to trust the distilled data", choices=SCHEDULES)
+    k: float | None = option(None, "steepness of the sigmoid [32]", above=0)
+    n: float | None = option(None, "exponent of the power decay [0.2]", above=0)
+    blend: str = option("rows", "what the schedule shares out: rows, or the weight of the loss", choices=BLENDS)
+    weighted: bool = option(False, "weight the loss by entity scores and meta.weight")
+    recipe: str = option("default", "values for all that is not given", choices=tuple(RECIPES))
+    student: str | None = option(None, _from_recipe("student", "minilm, a folder, or a name on the hub"))
+    layers: int | None = option(None, "keep this many evenly spaced layers", at_least=1)
+    epochs: int | None = option(None, _from_recipe("epochs", "passes over the blend"), at_least=1)
+    lr: float | None = option(None, _from_recipe("lr", "learning rate at its highest"), above=0)
+    decay: str | None = option(None, _from_recipe("decay", "the learning rate's way to the end"), choices=DECAYS)
+    lr_decay: float | None = option(None, _from_recipe("lr_decay", "factor an epoch on top"), above=0, at_most=1)
+    warmup: float | None = option(None, _from_recipe("warmup", "share of the steps"), at_least=0, at_most=1)
+    batch_size: int | None = option(None, _from_recipe("batch_size", "windows a step"), at_least=1)
+    dev_batch_size: int | None = option(None, _from_recipe("dev_batch_size", "windows at once on dev"), at_least=1)
+    max_length: int | None = option(None, _from_recipe("max_length", "tokens a window, special ones too"), at_least=8)
+    stride: int | None = option(None, _from_recipe("stride", "tokens that windows of a long text share"), at_least=0)
+    weight_decay: float | None = option(None, _from_recipe("weight_decay", "AdamW's, on matrices"), at_least=0)
+    clip: float | None = option(None, _from_recipe("clip", "longest gradient, 0 for no limit"), at_least=0)
+    seed: int = option(1, "everything random follows from it", at_least=0)
+    precision: str = option("auto", "auto: bf16 where the hardware has it", choices=PRECISIONS)
+    threads: int | None = option(None, "CPU threads; otherwise PyTorch's own choice", at_least=1)
+    out: Path = option(help="the run folder")
+
+    def resolved(self) -> Recipe:
+        """The recipe with the given values in the place of its own."""
+        given = {each.name: getattr(self, each.name) for each in fields(Recipe)}
+        return replace(RECIPES[self.recipe], **{name: value for name, value in given.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(Options):
+    """What `evaluate` needs to know."""
+
+    systems: tuple[Path, ...] = option((), "students, runs, bundles or label files", argument=True, flag="system")
+    gold: tuple[Path, ...] = option((), "documents labelled by people (JSONL)")
+    labels: Path | None = option(None, "labels.toml; otherwise the labels found in gold")
+    batch_size: int = option(32, "windows at once", at_least=1)
+    samples: int = option(1000, "bootstrap samples for the intervals, 0 for none", at_least=0)
+    seed: int = option(0, "of the bootstrap", at_least=0)
+    json: Path | None = option(None, "write the figures into this file")

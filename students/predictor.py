@@ -1,0 +1,71 @@
+"""Prediction with PyTorch: Documents in, Documents with entities out, by the same road the runtime takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from distill.document import Document
+from students.batches import by_length
+from students.decode import Floats, TagSet, entities, word_scores
+from students.encode import Encoded, Encoder, Ids
+from students.model import Student
+
+
+def predict_documents(
+    model: Any, encoder: Encoder, tags: TagSet, documents: Sequence[Document], batch_size: int = 32
+) -> list[Document]:
+    """The Documents with the model's entities in the place of their own; texts of any length, in fp32."""
+    return predict_encoded(model, encoder, tags, documents, [encoder.encode(each.text) for each in documents], batch_size)
+
+
+def predict_encoded(
+    model: Any,
+    encoder: Encoder,
+    tags: TagSet,
+    documents: Sequence[Document],
+    texts: Sequence[Encoded],
+    batch_size: int = 32,
+) -> list[Document]:
+    """predict_documents for texts that are encoded already, as a dev set is scored every epoch."""
+    windows = [encoder.windows(text) for text in texts]
+    rows = [encoder.row(text, window) for text, own in zip(texts, windows, strict=True) for window in own]
+    logits = iter(window_logits(model, encoder, rows, batch_size))
+    result = []
+    for document, text, own in zip(documents, texts, windows, strict=True):
+        scores = word_scores(text, own, [next(logits) for _ in own], len(tags))
+        result.append(document.with_entities(entities(text, scores, tags)))
+    return result
+
+
+def window_logits(model: Any, encoder: Encoder, rows: Sequence[Ids], batch_size: int = 32) -> list[Floats]:
+    """Logits of rows of ids without those of the special tokens, each of shape (pieces, tags)."""
+    found: list[Floats] = [np.zeros((0, 0), np.float32)] * len(rows)
+    was_training, device = model.training, next(model.parameters()).device
+    model.eval()
+    with torch.inference_mode():
+        for chosen in by_length(rows, batch_size):
+            ids, mask = _padded([rows[i] for i in chosen], encoder.pad_id)
+            scores = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits.float().cpu().numpy()
+            for row, i in enumerate(chosen):
+                found[i] = scores[row, len(encoder.prefix) : len(rows[i]) - len(encoder.suffix)]
+    model.train(was_training)
+    return found
+
+
+def _padded(rows: Sequence[Ids], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    longest = max(len(row) for row in rows)
+    ids = torch.full((len(rows), longest), pad_id)
+    mask = torch.zeros((len(rows), longest), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.from_numpy(row.astype(np.int64))
+        mask[i, : len(row)] = 1
+    return ids, mask
+
+
+def tagged(student: Student, documents: Sequence[Document], batch_size: int = 32) -> list[Document]:
+    """What a student makes of the texts of `documents`."""
+    return predict_documents(student.model, student.encoder, student.tags, documents, batch_size)

@@ -1,0 +1,143 @@
+"""What a training leaves in words: the configuration it ran under, and its report."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+from students.hardware import Hardware
+from students.material import Material, checksums
+from students.options import Recipe, TrainOptions
+from students.runfolder import IDENTITY
+from students.targets import Examples
+
+LIBRARIES = ("ner-distill", "torch", "transformers", "tokenizers", "safetensors", "numpy")
+_FREE = frozenset({"out", "distilled", "gold", "dev", "labels"})  # compared by content or not at all
+
+
+class Finished(Protocol):
+    """What a training says of itself at the end."""
+
+    epochs: int
+    steps: int
+    tokens: int
+    seconds: float
+    best_epoch: int
+    metrics: list[dict[str, Any]]
+
+
+def config_of(options: TrainOptions, recipe: Recipe, material: Material, hardware: Hardware) -> dict[str, Any]:
+    """`config.json`: everything resolved, data checksums, versions and commit.
+
+    Its identity is what a second call on the folder must agree with: all that shapes the result, by option.
+    """
+    data = checksums(options)
+    resolved = {**_plain(asdict(options)), **asdict(recipe)}
+    identity: dict[str, Any] = {f"--{name.replace('_', '-')}": v for name, v in resolved.items() if name not in _FREE}
+    identity["--dev"] = "a file" if data["dev"] else options.dev
+    identity |= {f"--{name}": value for name, value in hardware.as_dict().items()}
+    identity |= {f"data {name}": [each["sha256"] for each in files] for name, files in data.items()}
+    return {
+        "format": 1, "options": resolved, IDENTITY: identity, "labels": list(material.labels.ids), "data": data,
+        "rows": {"distilled": len(material.distilled), "gold": len(material.gold), "dev": len(material.dev)},
+        "versions": versions(), "commit": commit(),
+    }  # fmt: skip
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as JSON has them."""
+    return {
+        name: [str(one) for one in value] if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+        for name, value in values.items()
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions that a result depends on."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str | None:
+    """The commit of the code, where it runs from a checkout; `+` marks changes on top."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        call = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]
+        return subprocess.run(call, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What a training did: epochs count from 1; `best` and `last` are strict dev ratios, None without dev."""
+
+    folder: Path
+    epochs: int
+    steps: int
+    best_epoch: int
+    best: dict[str, float] | None
+    last: dict[str, float] | None
+    rows: dict[str, int]
+    tokens: int
+    seconds: float
+    notes: tuple[str, ...]
+
+    @property
+    def student(self) -> Path:
+        """The best epoch's student."""
+        return self.folder / "student"
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+    @classmethod
+    def of(cls, folder: Path, done: Finished, material: Material, sources: Sequence[Examples]) -> TrainReport:
+        """The report of a training that has just ended."""
+        scores = [row.get("dev") for row in done.metrics]
+        rows = {name: sum(row[name] for row in done.metrics) for name in ("distilled", "gold")}
+        return cls(
+            folder, done.epochs, done.steps, done.best_epoch, scores[done.best_epoch - 1], scores[-1], rows,
+            done.tokens, round(done.seconds, 1), tuple(_notes(material, sources)),
+        )  # fmt: skip
+
+    def as_json(self) -> dict[str, Any]:
+        """Without the folder, which may be moved."""
+        return {name: value for name, value in asdict(self).items() if name != "folder"}
+
+    @classmethod
+    def from_json(cls, folder: Path, row: Mapping[str, Any]) -> TrainReport:
+        return cls(folder=folder, **{**row, "notes": tuple(row["notes"])})
+
+
+def _notes(material: Material, sources: Sequence[Examples]) -> list[str]:
+    """What was cut into windows, snapped, lost and dropped; nothing where nothing was."""
+    windowed, snapped = sum(s.windowed for s in sources), sum(s.snapped for s in sources)
+    empty, lost = sum(s.empty for s in sources), sum((s.lost for s in sources), Counter[str]())
+    notes = ["" if material.dev else "no dev data: the last epoch is kept as the best"]
+    notes.append(f"{windowed} rows longer than the window were read in several" if windowed else "")
+    notes.append(f"{snapped} entities end inside a word and took the whole word" if snapped else "")
+    notes.append(f"{empty} rows have no word" if empty else "")
+    notes.append(_counted("entities have no word of their own", lost))
+    notes.append(_counted("nested, overlapping or discontinuous distilled entities were left out", material.overlapping))
+    notes.append(_counted("entities of labels the set does not know were left out", material.unknown))
+    return [note for note in notes if note]
+
+
+def _counted(what: str, counts: Counter[str]) -> str:
+    by_label = ", ".join(f"{label} {count}" for label, count in sorted(counts.items()))
+    return f"{counts.total()} {what} ({by_label})" if counts else ""
