@@ -35,6 +35,7 @@ class ConvertOptions(Options):
     token_column: int | None = option(None, "column of the tokens to read (conll), from 0")
     tag_column: int | None = option(None, "column of the tags to read (conll), from 0 or from the end below 0")
     segmentation_digits: bool = option(False, "take the last digit from every token (Weibo's conll)")
+    json: bool = option(False, "print the report as JSON")
 
     @property
     def columns(self) -> ConllColumns | None:
