@@ -105,9 +105,10 @@ def align(text: str, mentions: Sequence[Mention], rules: AlignmentRules = Alignm
     Raises MissingLibraryError if a mention needs fuzzy matching and rapidfuzz is not installed; no text or mention
     raises anything else.
     """
+    own = rules.occurrences == "own"
     wanted = Counter(mention.text for mention in mentions if mention.label)
-    found = Search(text, rules.similarity).find(wanted)
-    places = _own(text, mentions, found) if rules.occurrences == "own" else _all(mentions, found)
+    found = Search(text, rules.similarity).find(wanted if own else dict.fromkeys(wanted, 1))
+    places = _own(text, mentions, found) if own else _all(mentions, found)
     outcomes = tuple(_outcome(mention, each, found) for mention, each in zip(mentions, places, strict=True))
     # Of two labels on one span the first said comes first: sorting is stable, and `flat` keeps the earlier.
     once = dict.fromkeys(entity for outcome in outcomes for entity in outcome.entities)

@@ -33,12 +33,29 @@ def assign(demands: Sequence[Demand], glued: Mapping[Place, bool]) -> list[Place
     that another label holds.
     """
     burden = _burden(demands, glued)
+    demands = _without_surplus(demands)
     lists: dict[str, list[int]] = defaultdict(list)
     for index, demand in enumerate(demands):
         lists[demand.label].append(index)
     orders = [list(lists), list(reversed(lists))] if _shared(demands) else [list(lists)]
     solutions = [_solve(demands, lists, order, burden) for order in orders]
     return min(solutions, key=lambda solution: solution[0])[1]
+
+
+def _without_surplus(demands: Sequence[Demand]) -> list[Demand]:
+    """Repeats beyond the places there are get none, nor do those that only a longer mention's inside is left for."""
+    inside = overlaps({Span(place.start, place.end) for demand in demands for place in demand.places})
+    asked: Counter[Demand] = Counter()
+    kept = []
+    for demand in demands:
+        asked[demand] += 1
+        if asked[demand] > 1:
+            free = tuple(place for place in demand.places if Span(place.start, place.end) not in inside)
+            places = free or demand.places
+            kept.append(Demand(demand.label, places if asked[demand] <= len(places) else ()))
+        else:
+            kept.append(demand)
+    return kept
 
 
 def _shared(demands: Sequence[Demand]) -> bool:

@@ -130,7 +130,9 @@ class _Keys(dict[str, str]):
 
     @staticmethod
     def _stays(char: str) -> bool:
-        return not (char in QUOTES or _is_accent(char) or unicodedata.category(char)[0] in "PZ" or _blank(char))
+        if char in QUOTES or char in DASHES or _is_accent(char) or _blank(char):
+            return False
+        return unicodedata.category(char)[0] not in "PZ"
 
 
 def _blank(char: str) -> bool:

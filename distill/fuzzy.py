@@ -18,7 +18,7 @@ LEVEL = 11
 LEAST_LETTERS = 5  # one letter more or less in five is the least that .9 lets through
 MOST_WORDS = 12
 WORD_SIMILARITY = 0.8  # "Iran Airlines" is not "Iraq Airlines" (.75), "Jon" is "John" (.86)
-MARGIN = 0.03  # a rival this close makes the match ambiguous
+MARGIN = 0.05  # a rival this close makes the match ambiguous
 _DIGITS = re.compile(r"\d+")
 
 
@@ -62,7 +62,7 @@ class Windows:
         scored: list[tuple[float, int, str, list[Place]]] = []
         for count in {len(asked), max(1, len(asked) - 1), len(asked) + 1}:
             for run, score in self._similar(wanted, count, similarity):
-                places = self._places(run, count, score, taken)
+                places = self._places(said, run, count, score, taken)
                 if places and _plausible(asked, Source(run).pieces, self._digits(places[0]) == _DIGITS.findall(said)):
                     scored.append((score, -abs(count - len(asked)), run, places))
         if not scored:
@@ -83,15 +83,20 @@ class Windows:
         found = extract(wanted, runs[low:high], scorer=scorer, score_cutoff=similarity, limit=8)
         return [(run, score) for run, score, _ in found]
 
-    def _places(self, run: str, count: int, score: float, taken: list[Span]) -> list[Place]:
+    def _places(self, said: str, run: str, count: int, score: float, taken: list[Span]) -> list[Place]:
         pieces, how = self._source.pieces, f"fuzzy {int(score * 100) / 100:.2f}"
         starts = self._of(count)[2][run]
-        spans = (Span(pieces[first].start, pieces[first + count - 1].end) for first in starts)
+        spans = (self._with_edges(said, pieces[first].start, pieces[first + count - 1].end) for first in starts)
         return [
             Place(span.start, span.end, LEVEL, how)
             for span in spans
             if fits(self._source.text, *span) and not _covered(span, taken)
         ]
+
+    def _with_edges(self, said: str, start: int, end: int) -> Span:
+        """The window with the punctuation around it that the mention has too."""
+        before, after = self._source.around(said, start, end)
+        return Span(start - (before or 0), end + (after or 0))
 
     def _digits(self, place: Place) -> list[str]:
         return _DIGITS.findall(self._source.text[place.start : place.end])

@@ -12,7 +12,7 @@ from distill.folding import CASE, difference, key
 from distill.fragments import Fragments
 from distill.fuzzy import Windows, merged
 from distill.occurrences import SAME_NAME, Place, Source
-from distill.variants import variants
+from distill.variants import FINAL_S, variants
 
 VARIANT_LEVEL = 10
 NOT_IN_TEXT = "not in the text"
@@ -47,17 +47,25 @@ class Search:
         for said, demand in wanted.items():
             found[said] = Found() if said.strip() else Found(why="empty")
             if said.strip():
-                places = self._spellings(said, demand) or self._source.inside(said.strip())
-                found[said] = _left_to_right(places or self._variants(said, demand))
+                found[said] = _left_to_right(self._places(said.strip(), said, demand))
         missing = [said for said, each in found.items() if not each.places and not each.why]
         if missing:
             taken = merged(Span(place.start, place.end) for each in found.values() for place in each.places)
             found |= {said: self._resembling(said, taken) for said in missing}
         return found
 
+    def _places(self, bare: str, said: str, demand: int) -> list[Place]:
+        places = self._spellings(said, demand) or self._source.inside(bare)
+        if not places:
+            return self._variants(said, demand)
+        if len(places) < demand:
+            # "Serb" said twice may be the "Serbs" and the "Serb" of the text.
+            places += self._variants(said, demand - len(places), FINAL_S)
+        return places
+
     def _spellings(self, said: str, demand: int) -> list[Place]:
         """Exact places; where they do not suffice, those of other spellings of the same name."""
-        bare = said.strip()
+        bare = said.strip().rstrip(",;").rstrip() or said.strip()  # no name ends in a comma
         exact = self._source.exact(bare)
         if len(exact) < demand:
             edges = {(place.start, place.end) for place in exact}
@@ -65,9 +73,9 @@ class Search:
             exact = _enough(exact, _likelier(others), demand)
         return exact if bare == said else [_restated(self._source.text, place, said) for place in exact]
 
-    def _variants(self, said: str, demand: int) -> list[Place]:
+    def _variants(self, said: str, demand: int, only: str = "") -> list[Place]:
         """Places of the mention without what teachers add, or with what they leave off."""
-        for name, other in variants(said):
+        for name, other in variants(said, only):
             places = [place for place in self._spellings(other, demand) if place.level < CASE or len(key(other)) >= 6]
             if places:
                 hows = (", ".join(filter(None, (name, place.how))) for place in places)

@@ -22,23 +22,21 @@ def _without_escapes(said: str) -> str:
     return html.unescape(_ESCAPE.sub(read, said))
 
 
-def _other_number(said: str) -> str:
-    """With a final s where there was none, and the other way round."""
-    return said[:-1] if said[-1:] in ("s", "S") else said + ("S" if said.isupper() and len(said) > 1 else "s")
-
-
+FINAL_S = "final s"
 VARIANTS: tuple[tuple[str, Callable[[str], str], int], ...] = (
     ("escape", _without_escapes, 1),
-    ("article", lambda said: _ARTICLE.sub("", said, count=1), 3),
+    ("article", lambda said: _ARTICLE.sub("", said, count=1), 2),
     ("gloss", lambda said: _GLOSS.sub("", said), 2),
-    ("possessive", lambda said: _POSSESSIVE.sub("", said), 2),
-    ("final s", _other_number, 3),
+    ("possessive", lambda said: _POSSESSIVE.sub("", said), 1),
+    (FINAL_S, lambda said: said + "s", 3),
+    (FINAL_S, lambda said: said + "S" if said[-1:].isupper() else said, 3),
+    (FINAL_S, lambda said: said[:-1] if said[-1:] in ("s", "S") else said, 3),
 )
 
 
-def variants(said: str) -> Iterator[tuple[str, str]]:
+def variants(said: str, only: str = "") -> Iterator[tuple[str, str]]:
     """Other ways to say the mention, each with the name of the repair; the likeliest first."""
     for name, change, least in VARIANTS:
-        other = change(said).strip()
-        if other != said and sum(char.isalnum() for char in other) >= least and said[-1:].isprintable():
+        other = change(said).strip() if only in ("", name) else said
+        if other != said and sum(char.isalnum() for char in other) >= least:
             yield name, other

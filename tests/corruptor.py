@@ -3,7 +3,9 @@
     python tests/corruptor.py --data ../shared/data [--seed 0] [--only case]
 
 Truth is the span of the careful answer. A mention is *recovered* at its true span, *lost*, *wrong*, or *elsewhere*:
-at another place where the text reads the same, which nothing in the slipped answer tells from the true one.
+at another place where the text reads the same, which nothing in the slipped answer tells from the true one. The last
+columns count the mentions whose true span is *unique* (the text has no more such places than the answer has mentions),
+those of them that were *missed*, and the answers that did not parse.
 """
 
 from __future__ import annotations
@@ -21,11 +23,14 @@ from random import Random
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bracketed import SENTENCES
+from slips import ANSWER_SLIPS, MENTION_SLIPS, Said, as_dictionary
+
 from distill.alignment import AlignmentRules, Mention, align
 from distill.document import Span
-from slips import ANSWER_SLIPS, MENTION_SLIPS, Said, as_dictionary
 from teachers.answers import UnparsedAnswer, parse_answer
 
+RULES = AlignmentRules()
 RECORDED = (
     ("conll1000/cot.jsonl", "conll1000/cot.responses.jsonl"),
     ("conll1000/standard.jsonl", "conll1000/standard.responses.jsonl"),
@@ -101,7 +106,7 @@ def written() -> Iterator[Case]:
         yield case
 
 
-def measure(cases: Iterable[Case], slip: str, seed: int = 0, rules: AlignmentRules = AlignmentRules()) -> Tally:
+def measure(cases: Iterable[Case], slip: str, seed: int = 0, rules: AlignmentRules = RULES) -> Tally:
     """How the mentions of `cases` end when every answer slips once."""
     tally = Tally()
     for number, case in enumerate(cases):
@@ -143,22 +148,22 @@ def _mentions(case: Case, slip: str, random: Random, rules: AlignmentRules) -> T
 
 
 def _score(case: Case, said: Said, truth: Sequence[Span], rules: AlignmentRules) -> Tally:
-    tally = Tally()
-    outcomes = align(said.text, said.mentions, rules).outcomes
-    names = [case.mentions[at].text if at is not None else mention.text for at, mention in zip(said.origin, said.mentions, strict=True)]
-    where = {(truth[at], case.mentions[at].label) for at in said.origin if at is not None}
-    for outcome, at in zip(outcomes, said.origin, strict=True):
-        name = case.mentions[at].text if at is not None else outcome.mention.text
-        unique = at is not None and not _ambiguous(case.text, name, outcome.mention.text, names)
-        found = outcome.entities[0].span if outcome.entities else None
-        # The same name twice under one label: either may take either place.
-        right = found is not None and (found, outcome.mention.label) in where
-        tally.said += 1
+    tally = Tally(said=len(said.mentions))
+    meant = {(truth[at], case.mentions[at].label): at for at in said.origin if at is not None}
+    names = [case.mentions[at].text for at in meant.values()]
+    slipped = {at: mention.text for at, mention in zip(said.origin, said.mentions, strict=True) if at is not None}
+    found = align(said.text, said.mentions, rules).outcomes
+    # The same name twice under one label: either may take either place, and a repeat the place of the first.
+    reached = {(entity.span, entity.label) for outcome in found for entity in outcome.entities}
+    for place, true in meant.items():
+        unique = not _ambiguous(case.text, case.mentions[true].text, slipped[true], names)
         tally.unique += unique
-        tally.missed += unique and not right
-        if found is None:
+        tally.missed += unique and place not in reached
+    for outcome, at in zip(found, said.origin, strict=True):
+        name = outcome.mention.text if at is None else case.mentions[at].text
+        if not outcome.entities:
             tally.lost += 1
-        elif right:
+        elif (outcome.entities[0].span, outcome.mention.label) in meant:
             tally.recovered += 1
         elif _ambiguous(case.text, name, outcome.mention.text, names):
             tally.elsewhere += 1
@@ -170,35 +175,24 @@ def _score(case: Case, said: Said, truth: Sequence[Span], rules: AlignmentRules)
 def _ambiguous(text: str, true: str, said: str, names: Sequence[str]) -> bool:
     """Whether the text holds more places that read like the name than the answer has mentions of it."""
     flat = text.casefold()
-    return any(flat.count(name) > sum(name in each.casefold() for each in names) for name in {true.casefold(), said.casefold()})
+    return any(
+        flat.count(name) > sum(name in each.casefold() for each in names)
+        for name in {true.casefold(), said.casefold()}
+    )
 
 
 def table(cases: Sequence[Case], slips: Iterable[str], seed: int) -> str:
-    lines = [f"{'slip':16} {'mentions':>9} {'recovered':>9} {'lost':>6} {'elsewhere':>9} {'wrong':>6} {'unique':>7} {'missed':>7}"]
+    columns = ("said", "recovered", "lost", "elsewhere", "wrong", "unique", "missed", "unparsed")
+    lines = [f"{'slip':16}" + "".join(f"{column:>11}" for column in columns)]
     for slip in slips:
-        t = measure(cases, slip, seed)
-        lines.append(
-            f"{slip:16} {t.said:9,} {t.recovered:9,} {t.lost:6,} {t.elsewhere:9,} {t.wrong:6,} {t.unique:7,} {t.missed:7,}"
-            + (f"   {t.unparsed} unparsed" if t.unparsed else "")
-        )
+        tally = vars(measure(cases, slip, seed))
+        lines.append(f"{slip:16}" + "".join(f"{tally[column]:11,}" for column in columns))
     return "\n".join(lines)
-
-
-SENTENCES = (
-    "[LOC Houston] 's [PER Orla O'Brien-Vance] scored twice , [PER O'Brien-Vance] said after the [MISC Lisbon Cup] .",
-    "The [ORG Fjord & Sons Ltd.] office in [LOC St. Anselm] , [LOC U.S.] , closed , [ORG Fjord & Sons Ltd.] said ( [ORG TNA] ) .",
-    "[MISC Norwegians] and a [MISC Norwegian] firm met the [ORG Union of Coffee Roasters] in [LOC New Alder] on Friday .",
-    "[LOC CALDERA] 1996-08-22 [ORG Harbour Athletics] beat [ORG Caldera Lions] 2-1 in [LOC Caldera] .",
-    '" [MISC The Glass Orchard] " , a film by [PER Ines da Costa-Lima] , won in [LOC Port-Louis-sur-Mer] , [PER da Costa-Lima] said .',
-    "[ORG Bank of Tavira] fell as [LOC Tavira] voted ; the [ORG Bank of Tavira] 's chief , [PER J. P. Quill] , left .",
-    "Shares of [ORG Kestrel Motors] , [ORG AT&C] and [ORG Yarrow!] rose in [LOC South Ostrava] and [LOC Ostrava] .",
-    "[PER Mirela Dragos] 's [MISC Euro-Asian Games] team met [PER Dragos] 's rival in the [LOC Upper Drava] valley .",
-)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="the folder that holds conll1000/ and bbc/; without it our own sentences")
+    parser.add_argument("--data", type=Path, help="folder of conll1000/ and bbc/; default: our own sentences")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", action="append", choices=[*MENTION_SLIPS, *ANSWER_SLIPS])
     given = parser.parse_args()

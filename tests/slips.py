@@ -30,6 +30,15 @@ class Said:
         return replace(self.each(lambda text: text.translate(_ACCENTED)), text=self.text.translate(_ACCENTED))
 
 
+def _absent(slipped: str, name: str, text: str) -> str:
+    """The slipped name, unless the text holds just that: then it were no slip."""
+    squashed = "".join(text.split()).casefold()
+    bare = "".join(slipped.split()).casefold()
+    quoted = rf"['\"“”’`]\s*{re.escape(name)}\s*['\"“”’`]"
+    there = bare.replace("’", "'") in squashed or (slipped[1:-1] == name and re.search(quoted, text))
+    return name if there else slipped
+
+
 Slip = Callable[[Said, Random], Said]
 
 
@@ -38,7 +47,11 @@ def case(said: Said, random: Random) -> Said:
 
 
 def quotes(said: Said, random: Random) -> Said:
-    return said.each(lambda text: text.translate({39: random.choice("‘’`"), 34: random.choice("“”«"), 45: random.choice("‐–—−")}))
+    return said.each(
+        lambda text: text.translate(
+            {39: random.choice("‘’`"), 34: random.choice("“”«"), 45: random.choice("‐–—−")}
+        )
+    )
 
 
 def decomposed(said: Said, random: Random) -> Said:
@@ -73,7 +86,8 @@ def zero_width(said: Said, random: Random) -> Said:
 
 def white_space(said: Said, random: Random) -> Said:
     def change(text: str) -> str:
-        return random.choice(("", " ", "\n")) + re.sub(" ", lambda _: random.choice(("  ", "\u00a0", "\n", "\t ")), text) + random.choice(("", " "))
+        inner = re.sub(" ", lambda _: random.choice(("  ", "\u00a0", "\n", "\t ")), text)
+        return random.choice(("", " ", "\n")) + inner + random.choice(("", " "))
 
     return said.each(change)
 
@@ -87,15 +101,16 @@ def split(said: Said, random: Random) -> Said:
 
 
 def wrapped(said: Said, random: Random) -> Said:
-    return said.each(lambda text: random.choice(('"%s"', "'%s'", "“%s”", "(%s)", "%s,", "%s;", "**%s**", "`%s`")) % text)
+    shapes = ('"%s"', "'%s'", "“%s”", "(%s)", "%s,", "%s;", "**%s**", "`%s`", "%s.", "[%s]")
+    return said.each(lambda text: _absent(random.choice(shapes) % text, text, said.text))
 
 
 def article(said: Said, random: Random) -> Said:
-    return said.each(lambda text: random.choice(("the ", "The ", "a ")) + text)
+    return said.each(lambda text: _absent(random.choice(("the ", "The ", "a ")) + text, text, said.text))
 
 
 def possessive(said: Said, random: Random) -> Said:
-    return said.each(lambda text: text + random.choice(("'s", " 's", "’s")))
+    return said.each(lambda text: _absent(text + random.choice(("'s", " 's", "’s")), text, said.text))
 
 
 def final_s(said: Said, random: Random) -> Said:
@@ -120,7 +135,9 @@ def typo(said: Said, random: Random) -> Said:
         at = random.choice(spots)
         letter = random.choice("abcdefghijklmnoprstuvwyz")
         middle = random.choice(("", text[at] * 2, letter, None))
-        return text[:at] + text[at + 1] + text[at] + text[at + 2 :] if middle is None else text[:at] + middle + text[at + 1 :]
+        if middle is None:
+            return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+        return text[:at] + middle + text[at + 1 :]
 
     return said.each(change)
 
@@ -144,7 +161,7 @@ def reordered(said: Said, random: Random) -> Said:
 
 
 def two_at_once(said: Said, random: Random) -> Said:
-    first, second = random.sample((case, quotes, white_space, joined, split, zero_width, wrapped, reordered), 2)
+    first, second = random.sample((case, quotes, white_space, joined, split, wrapped, reordered), 2)
     return second(first(said, random), random)
 
 
@@ -170,8 +187,8 @@ def truncated(answer: str, random: Random) -> str:
 
 def fenced(answer: str, random: Random) -> str:
     start = answer.rfind("{")
-    shape = random.choice(("```json\n%s\n```", "```\n%s\n```", "```python\nresult = %s\n```\nLet me know!", "~~~\n%s\n~~~"))
-    return answer[:start] + shape % answer[start:]
+    shapes = ("```json\n%s\n```", "```\n%s\n```", "```python\nresult = %s\n```\nLet me know!", "~~~\n%s\n~~~")
+    return answer[:start] + random.choice(shapes) % answer[start:]
 
 
 def literal(answer: str, random: Random) -> str:
