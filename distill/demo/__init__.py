@@ -1,0 +1,1 @@
+"""The demo corpus: invented news with labels by hand, and recorded answers of a teacher."""
