@@ -16,14 +16,17 @@ Shape = Literal["dictionary", "list"]
 MENTION_KEYS = ("mention", "text", "entity", "span", "word", "value", "name")
 TYPE_KEYS = ("type", "label", "category", "class", "entity_type", "tag")
 WRAPPERS = frozenset({"entities", "named_entities", "ner", "result", "results", "answer", "output", "data"})
-PLACEHOLDERS = frozenset({"none", "n/a", "null", "nil", "no entities", "no entity", "not applicable", "-", "无", "没有"})
+PLACEHOLDERS = frozenset(
+    {"none", "n/a", "null", "nil", "no entities", "no entity", "not applicable", "-", "无", "没有"}
+)
 
 _START = {"dictionary": re.compile(r"[{｛]"), "list": re.compile(r"[\[［【{｛]")}
 _JOINT = re.compile(r"[\s,;]*+")
 _THOUGHT_END = re.compile(r"</(?:think|thinking|reasoning|thought)>", re.IGNORECASE)
 _THOUGHT = re.compile(r"<(?:think|thinking|reasoning|thought)>", re.IGNORECASE)
 _MARKER = re.compile(
-    r"[\s*_#`>\-]*(?:(?:final|the)\s+)?(?:result|answer|output|entities|json|结果|答案)[\s*_`]*[:：]?[\s*_`]*\Z", re.IGNORECASE
+    r"[\s*_#`>\-]*(?:(?:final|the)\s+)?(?:result|answer|output|entities|json|结果|答案)[\s*_`]*[:：]?[\s*_`]*\Z",
+    re.IGNORECASE,
 )
 _FENCE = re.compile(r"(?:```|~~~)[\w-]*\s*\Z")
 
@@ -149,7 +152,7 @@ def _reasoning(before: str) -> str:
 
 def _record(pairs: Pairs) -> Mention | None:
     """A mention written as `{"text": ..., "type": ...}`."""
-    if not 2 <= len(pairs.items) <= 8:  # noqa: PLR2004 - text, type, two offsets, a score and a reason at most
+    if not 2 <= len(pairs.items) <= 8:  # text, type, two offsets, a score and a reason
         return None
     values = {key.casefold(): value for key, value in pairs.items if isinstance(key, str) and isinstance(value, str)}
     mention = next((values[key] for key in MENTION_KEYS if key in values), None)
@@ -240,7 +243,7 @@ class _Gathered:
         for item in value.items if isinstance(value, Series) else [value]:
             if isinstance(item, Pairs):
                 self._typed(item)
-            elif isinstance(item, Series) and len(strings := _strings(item)) == 2:  # noqa: PLR2004 - mention, type
+            elif isinstance(item, Series) and len(strings := _strings(item)) == 2:
                 self._add(strings[0], strings[1])
             elif isinstance(item, Series) and any(not isinstance(one, str | Atom) for one in item.items):
                 self.notes.append("a list within a list")

@@ -64,7 +64,7 @@ Value = str | Atom | Series | Pairs
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A bracket and all in it. `stopped` says why it is not whole: "cut off" at the end of the text, or "broken off"."""
+    """A bracket and all in it; `stopped` says why it is not whole: "cut off" by the end of the text or "broken off"."""
 
     value: Series | Pairs
     start: int
@@ -90,10 +90,9 @@ class _Reader:
     def mend(self, what: str) -> None:
         self.mended[what] = None
 
-    def stop(self) -> None | Value:
-        """Read no further; stands for the value that is not there."""
+    def stop(self) -> None:
+        """Read no further."""
         self.stopped = self.stopped or ("cut off" if self.at >= len(self.text) else "broken off")
-        return None
 
     def _blank(self, at: int) -> int:
         """Where the blanks that begin at `at` end."""
@@ -165,12 +164,16 @@ class _Reader:
                 self.mend("a strange colon")
             self.at = colon.end()
             self.skip()
-            second = self._value() if self.at < len(self.text) else self.stop()
+            second = self._value()
             pairs.append((first, second if second is not None else Series()))
         else:
             items.append(first)
 
     def _value(self, key: bool = False) -> Value | None:
+        """The value that begins here, or None where reading stops."""
+        if self.at >= len(self.text):
+            self.stop()
+            return None
         if prefix := _PREFIX.match(self.text, self.at):
             self.at = prefix.end()
         char = self.text[self.at]
@@ -182,14 +185,21 @@ class _Reader:
             return self.bracket()
         if char in OPENING:
             return self.bracket()
-        if atom := _NUMBER.match(self.text, self.at) or _WORD.match(self.text, self.at):
+        return self._unquoted(key)
+
+    def _unquoted(self, key: bool) -> Value | None:
+        """A number, a None or the like, or words whose quotes the model forgot."""
+        atom = _NUMBER.match(self.text, self.at) or _WORD.match(self.text, self.at)
+        if atom and atom.end() < len(self.text):  # at the end of the text it may be the start of a longer one
             self.at = atom.end()
-            return Atom(atom.group()) if self.at < len(self.text) else self.stop()
+            return Atom(atom.group())
         bare = _BARE_KEY if key else _BARE_ITEM if self.stack[-1] != "{" and "{" in self.stack else None
         if bare and (match := bare.match(self.text, self.at)):
             self.mend("a string without quotes")
             self.at = match.end()
             return match.group().strip()
+        if atom:
+            self.at = atom.end()
         self.stop()
         return None
 
@@ -206,8 +216,11 @@ class _Reader:
                 pieces.append(self._escape(found.start()))
             elif found.group() == "\n":
                 ending = self._line_end()
+                if ending == "closed":
+                    return _joined(pieces).strip().rstrip(SEPARATORS)
                 if ending:
-                    return _joined(pieces).strip().rstrip(SEPARATORS) if ending == "closed" else self.stop()
+                    self.stop()
+                    return None
                 pieces.append("\n")
             elif self._closes(key):
                 return _joined(pieces)
@@ -215,7 +228,8 @@ class _Reader:
                 self.mend("a quote inside a string")
                 pieces.append(found.group())
         self.at = len(self.text)
-        return self.stop()
+        self.stop()
+        return None
 
     def _escape(self, start: int) -> str:
         match = _ESCAPE.match(self.text, start)
@@ -252,10 +266,17 @@ class _Reader:
         if char in CLOSING:
             return CLOSING[char] != "(" or "(" in self.stack
         if char in SEPARATORS:
-            bare_key = _BARE_KEY.match(text, self._blank(at + 1))
-            return bool(_AFTER_COMMA.match(text, at + 1) or (self.stack[-1] == "{" and bare_key))
-        if at == after:
-            return False
+            return self._goes_on(at + 1)
+        return at > after and self._follows(at)
+
+    def _goes_on(self, at: int) -> bool:
+        """Whether another value, or the end of the bracket, comes after the comma before `at`."""
+        bare_key = self.stack[-1] == "{" and _BARE_KEY.match(self.text, self._blank(at))
+        return bool(bare_key or _AFTER_COMMA.match(self.text, at))
+
+    def _follows(self, at: int) -> bool:
+        """Whether what stands at `at`, behind a blank, is a comment or a string whose comma is missing."""
+        text, char = self.text, self.text[at]
         if char == "#" or text.startswith(("//", "/*"), at):
             return True
         following = text[at + 1 : at + 2]  # two strings with a comma missing, or a quoted word within one

@@ -1,0 +1,200 @@
+"""Chat: a teacher behind any server that speaks `/v1/chat/completions`. It alone decides about trying again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import openai
+
+from distill.errors import TeacherError
+from teachers.completions import BadCompletion, read_completion
+from teachers.patience import Backoff, Throttle, retry_after
+from teachers.store import Request
+from teachers.teacher import Conversation, Reply
+
+OPENAI_URL = "https://api.openai.com/v1"
+TRIES = 10  # with four requests in ten failing, one document in ten thousand is given up
+BAD_TRIES = 3  # a reply of the wrong shape may have been paid for
+SAME_ERRORS = 5  # identical errors without an answer between them: the next one would be no different
+SHORTEST_SECRET = 8  # what is shorter is a placeholder such as "none", and stands in many an innocent text
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and what to ask: parameters go to the server as they are, and nothing that was not asked for."""
+
+    model: str
+    url: str = OPENAI_URL
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    concurrency: int = 16
+    timeout: float = 120.0
+    max_requests: int | None = None
+
+    @property
+    def address(self) -> str:
+        """The URL without what may be secret in it: user, password, query."""
+        parts = urlsplit(self.url)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+
+    def request(self, conversation: Conversation) -> Request:
+        """The request as the store knows it."""
+        parameters = json.dumps(dict(self.parameters), sort_keys=True)
+        return Request(self.address, self.model, parameters, conversation.messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time, chance and patience, which tests bring along. `grace` is how long a stopped run waits for its answers."""
+
+    grace: float = 10.0
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    steady: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    random: Random = field(default_factory=Random)
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+@dataclass
+class _Trouble(Exception):
+    """A request that brought no answer: what to say, how often to try, and how long the server asks to wait."""
+
+    text: str
+    tries: int = 1
+    told: float | None = None
+    busy: bool = False
+    reached: bool = True
+
+
+class ChatTeacher:
+    """Asks a server, at most `concurrency` requests at a time.
+
+    Transport errors, 429 and 5xx are tried again after a wait; other errors concern one document. Raises
+    TeacherError on a wrong key, an unknown model, an exhausted quota, a server that never answers, and on five
+    identical errors without an answer between them.
+    """
+
+    def __init__(self, endpoint: Endpoint, key: str | None, clock: Clock | None = None) -> None:
+        self.endpoint, self.requests = endpoint, 0
+        self._key, self._clock = key or "none", clock or Clock()
+        self._client = openai.AsyncOpenAI(
+            api_key=self._key, base_url=endpoint.url, timeout=endpoint.timeout, max_retries=0
+        )
+        self._throttle = Throttle(endpoint.concurrency, self._clock.steady)
+        self._reached, self._last_error, self._same = False, "", 0
+
+    @property
+    def name(self) -> str:
+        return self.endpoint.model
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def answer(self, conversation: Conversation) -> Reply:
+        tried = 0
+        while True:
+            tried += 1
+            try:
+                async with self._throttle.turn():
+                    reply = await self._finished(conversation)
+                self._throttle.served()
+                self._same = 0
+                return replace(reply, requests=tried)
+            except _Trouble as trouble:
+                if trouble.busy:
+                    self._throttle.complained()
+                if tried >= trouble.tries:
+                    return self._given_up(trouble, tried)
+                told = trouble.told
+            await self._clock.sleep(self._clock.backoff.wait(tried, self._clock.random, told))
+
+    async def _finished(self, conversation: Conversation) -> Reply:
+        """One request that a cancelled run still waits for: its answer is paid for and belongs in the store."""
+        asking = asyncio.ensure_future(self._once(conversation))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            await asyncio.wait({asking}, timeout=self._clock.grace)
+            if not asking.done():
+                asking.cancel()
+            if not asking.done() or asking.cancelled() or asking.exception():
+                raise
+            task = asyncio.current_task()
+            if task is not None:
+                task.uncancel()
+            return asking.result()
+
+    def _given_up(self, trouble: _Trouble, tried: int) -> Reply:
+        """The Reply of a document that gets no answer, or the end of the run where no other would get one."""
+        if not trouble.reached and not self._reached:
+            raise TeacherError(f"{self.endpoint.address}: {trouble.text}; check --base-url, and that the server runs")
+        self._same = self._same + 1 if trouble.text == self._last_error else 1
+        self._last_error = trouble.text
+        if self._same >= SAME_ERRORS:
+            raise TeacherError(f"{self.endpoint.address}: {SAME_ERRORS} times in a row: {trouble.text}")
+        return Reply(error=trouble.text + (f" (tried {tried} times)" if tried > 1 else ""), requests=tried)
+
+    async def _once(self, conversation: Conversation) -> Reply:
+        """One request; raises _Trouble, or TeacherError where no other request would fare better."""
+        most = self.endpoint.max_requests
+        if most is not None and self.requests >= most:
+            raise TeacherError(f"--max-requests {most} is reached; the same command goes on, with as many again")
+        self.requests += 1
+        try:
+            raw = await self._client.chat.completions.with_raw_response.create(
+                model=self.endpoint.model,
+                messages=[{"role": turn.role, "content": turn.content} for turn in conversation.messages],  # type: ignore[misc]
+                extra_body=dict(self.endpoint.parameters) or None,
+            )
+            self._reached = True
+            return read_completion(self._clean(raw.text), raw.headers.get("content-type", ""))
+        except openai.APIStatusError as error:
+            self._reached = True
+            raise self._judged(error) from None
+        except openai.APITimeoutError:
+            text = f"no answer within {self.endpoint.timeout:g} seconds"
+            raise _Trouble(text, TRIES, reached=False) from None
+        except openai.APIConnectionError as error:
+            tries = TRIES if self._reached else BAD_TRIES
+            raise _Trouble(f"no connection ({_cause(error)})", tries, reached=False) from None
+        except BadCompletion as error:
+            raise _Trouble(str(error), BAD_TRIES) from None
+        except UnicodeError as error:
+            raise _Trouble(f"the request cannot be sent: {error}") from None
+
+    def _judged(self, error: openai.APIStatusError) -> _Trouble:
+        """What an HTTP status means; raises TeacherError for those that mean the end."""
+        status, text = error.status_code, f"HTTP {error.status_code}: {self._clean(_said(error))}"
+        where = self.endpoint.address
+        if status in (401, 403):
+            raise TeacherError(f"{where}: the key was refused; check --api-key-env ({text})") from None
+        if status == 404:
+            model = self.endpoint.model
+            raise TeacherError(f"{where}: no model {model!r} there; check --model and --base-url ({text})") from None
+        if status == 402 or "insufficient_quota" in (error.code, error.type):
+            raise TeacherError(f"{where}: the quota is exhausted ({text}); the same command goes on later") from None
+        if status in (408, 409, 425, 429) or status >= 500:
+            told = retry_after(error.response.headers, self._clock.wall())
+            return _Trouble(text, TRIES, told, busy=status in (429, 503, 529))
+        return _Trouble(text)
+
+    def _clean(self, text: str) -> str:
+        """The text without the key: some servers repeat it in what they say."""
+        return text.replace(self._key, "***") if len(self._key) >= SHORTEST_SECRET else text
+
+
+def _said(error: openai.APIStatusError) -> str:
+    body = error.body
+    message = body.get("message") if isinstance(body, dict) else None
+    return " ".join(str(message or error.message or "no reason given").split())[:300]
+
+
+def _cause(error: openai.APIConnectionError) -> str:
+    cause = error.__cause__ or error
+    return " ".join(f"{type(cause).__name__}: {cause}".split())[:120].rstrip(": ")

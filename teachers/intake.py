@@ -1,0 +1,67 @@
+"""Intake: the documents to label, numbered, with a bad line as a row of its own instead of an end."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distill.corpora import format_of, read_documents
+from distill.document import Document
+from distill.errors import CallError, InputError
+from distill.files import existing, open_lines
+from distill.jsonl import document_from_json, parse_line
+
+PROBE = 1 << 16  # bytes of each end of a file that tell it from others; reading all of a large one would take minutes
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line of the input that is no document."""
+
+    id: str
+    line: str
+    reason: str
+
+
+def read_inputs(paths: Sequence[Path]) -> Iterator[Document | BadLine]:
+    """The documents of all inputs in order. JSONL goes on after a bad line; other formats have no line to go on at."""
+    for path in paths:
+        if format_of(path) == "jsonl":
+            yield from _read_lines(path)
+        else:
+            yield from read_documents(path)
+
+
+def _read_lines(path: Path) -> Iterator[Document | BadLine]:
+    for number, line in open_lines(path):
+        if not line.strip():
+            continue
+        fallback = f"{path.stem}-{number}"
+        try:
+            yield document_from_json(parse_line(line, path, number), fallback_id=fallback)
+        except InputError as error:
+            yield BadLine(fallback, line, str(error if error.path else error.at(path, number)))
+
+
+def check_inputs(paths: Sequence[Path], out: Path) -> None:
+    """Raise at once for what would only show after some money was spent."""
+    if not paths:
+        raise CallError("label needs at least one INPUT, or inputs under [label] in ner-distill.toml")
+    for path in paths:
+        if not existing(path).is_file():
+            raise CallError(f"{path}: label reads files, which a restart can come back to")
+        if out.exists() and out.samefile(path):
+            raise CallError(f"--out {out} is one of the inputs; give it another name")
+
+
+def identity(path: Path) -> dict[str, Any]:
+    """What tells a file from another or changed one: its size and a hash of both its ends."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(PROBE)
+        file.seek(max(0, size - PROBE))
+        tail = file.read(PROBE)
+    return {"file": path.name, "size": size, "sha256": hashlib.sha256(head + tail).hexdigest()}

@@ -1,0 +1,179 @@
+"""Labelling: documents stream past a teacher and come out labelled, in order, with nothing lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+
+from distill.document import Document
+from distill.errors import CallError, Interrupted, NerDistillError, TeacherError
+from distill.progress import Progress, progress
+from teachers.intake import BadLine, check_inputs, read_inputs
+from teachers.ledger import Ledger, rejected_path
+from teachers.options import LabelOptions
+from teachers.report import LabelReport
+from teachers.roster import Lesson, lesson_for
+from teachers.rows import Rejected, Row, rejected_line
+from teachers.teacher import Reply, Teacher
+
+GRACE = 15.0  # seconds that a stopped run waits for answers that are under way, and paid for
+AHEAD = 8  # documents begun for each request under way: one slow answer must not hold up the others
+
+
+def label(options: LabelOptions, teacher: Teacher | None = None) -> LabelReport:
+    """Label the documents of `options.inputs`; a given `teacher` answers in place of the one the options name.
+
+    Labelled documents go to `options.out`, rejected ones beside it. A run that was stopped, or killed, goes on with
+    the same call and ends with the same files. Raises TeacherError where the teacher can answer no more, and
+    Interrupted on Ctrl-C or SIGTERM.
+    """
+    check_inputs(options.inputs, options.out)
+    lesson = lesson_for(options, teacher)
+    report = LabelReport(options.out, rejected_path(options.out), dropped_empty=options.drop_empty)
+    ledger = Ledger(options.out, lesson.call, options.drop_empty)
+    with ExitStack() as stack:
+        stack.callback(ledger.close)
+        ledger.begin(report)
+        bar = stack.enter_context(progress("label"))
+        bar.advance(ledger.done)
+        run = _Run(options, lesson, ledger, report, bar)
+        try:
+            asyncio.run(run.all())
+        except KeyboardInterrupt:
+            run.interrupted = True
+        except TeacherError as error:
+            ledger.flush()
+            raise TeacherError(f"{error} [{ledger.done} documents done, kept in {ledger.partial}]") from None
+        if run.interrupted:
+            ledger.flush()
+            raise Interrupted(f"interrupted after {ledger.done} documents; the same command goes on where it was")
+        ledger.finish()
+    return report
+
+
+@dataclass
+class _Run:
+    """One pass over the input: a bounded window of documents under way, written in input order."""
+
+    options: LabelOptions
+    lesson: Lesson
+    ledger: Ledger
+    report: LabelReport
+    bar: Progress
+    interrupted: bool = False
+    _window: deque[asyncio.Task[tuple[Row, list[Reply]]]] = field(default_factory=deque)
+
+    async def all(self) -> None:
+        try:
+            with self._signals():
+                await self._stream()
+        finally:
+            await self.lesson.teacher.close()
+
+    async def _stream(self) -> None:
+        size = max(64, AHEAD * self.options.concurrency)
+        source = self._remaining()
+        failed: BaseException | None = None
+        try:
+            while self._fill(source, size):
+                first = self._window[0]
+                if not first.done():
+                    self.ledger.flush()
+                self._write(await first)
+        except (NerDistillError, asyncio.CancelledError) as error:
+            failed = error
+        await self._drain()
+        if failed is not None and not self.interrupted:
+            raise failed
+
+    def _fill(self, source: Iterator[Document | BadLine], size: int) -> bool:
+        """Begin documents until the window is full; False once there is nothing left."""
+        while len(self._window) < size and (item := next(source, None)) is not None:
+            self._window.append(asyncio.ensure_future(self._one(item)))
+        return bool(self._window)
+
+    def _remaining(self) -> Iterator[Document | BadLine]:
+        """The input without the documents that an earlier run dealt with."""
+        for number, item in enumerate(read_inputs(self.options.inputs), 1):
+            if self.ledger.last == (number, item.id) or number > self.ledger.done:
+                if number > self.ledger.done:
+                    yield item
+            elif self.ledger.last and self.ledger.last[0] == number:
+                raise CallError(f"{self.ledger.partial} does not fit the input (document {number}); delete it")
+
+    def _write(self, done: tuple[Row, list[Reply]]) -> None:
+        """The next row in order, and what it cost; the window moves on."""
+        self._window.popleft()
+        row, replies = done
+        self.ledger.add(row)
+        for reply in replies:
+            self.report.count_reply(reply)
+        if isinstance(row, Rejected):
+            self.report.rejected[row.kind] += 1
+        else:
+            self.report.count_row(row)
+        self.bar.advance()
+
+    async def _one(self, item: Document | BadLine) -> tuple[Row, list[Reply]]:
+        """One document: asked, and asked again within the budget where the answer cannot be used."""
+        if isinstance(item, BadLine):
+            return rejected_line(item), []
+        reader = self.lesson.reader
+        if not item.text.strip():
+            return reader.blank(item), []
+        conversation = self.lesson.ask(item)
+        replies: list[Reply] = []
+        while True:
+            reply = await self.lesson.teacher.answer(conversation)
+            replies.append(reply)
+            row = reader.read(item, reply)
+            final = not isinstance(row, Rejected) or reply.error or reply.source == "recorded"
+            if final or conversation.attempt + 1 >= self.options.attempts:
+                return row, replies
+            because = row.row["reason"] if isinstance(row, Rejected) else ""
+            conversation = replace(conversation, attempt=conversation.attempt + 1, because=because)
+
+    async def _drain(self) -> None:
+        """Begin nothing new, wait for what is under way, and write what is complete and in order."""
+        if not self._window:
+            return
+        for task in self._window:
+            task.cancel()
+        await asyncio.wait(self._window, timeout=GRACE)
+        while self._window and self._window[0].done():
+            task = self._window[0]
+            if task.cancelled() or task.exception() is not None:
+                break
+            self._write(task.result())
+        for task in self._window:
+            if task.done() and not task.cancelled():
+                task.exception()  # seen, so that asyncio does not complain of it
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM end the run tidily; a second one ends it at once."""
+        main = asyncio.current_task()
+        if threading.current_thread() is not threading.main_thread() or main is None:
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        caught = (signal.SIGINT, signal.SIGTERM)
+
+        def stop() -> None:
+            self.interrupted = True
+            for each in caught:
+                loop.remove_signal_handler(each)
+            main.cancel()
+
+        for each in caught:
+            loop.add_signal_handler(each, stop)
+        try:
+            yield
+        finally:
+            for each in caught:
+                loop.remove_signal_handler(each)

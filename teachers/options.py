@@ -1,0 +1,40 @@
+"""The options of `label`, declared once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from distill.options import Options, option
+
+
+@dataclass(frozen=True)
+class LabelOptions(Options):
+    """What `label` can be told; `ner-distill.toml` takes the same names under [label]."""
+
+    inputs: tuple[Path, ...] = option((), "documents to label: jsonl, conll or text", argument=True, flag="input")
+    out: Path = option(help="where the labelled documents go (JSONL)")
+    teacher: str = option("openai", "who labels", choices=("openai", "replay"))
+    prompt: str = option("cot", "standard, cot or a Jinja file of your own")
+    responses: Path | None = option(None, "recorded answers for replay: JSONL of id and response")
+    model: str | None = option(None, "the model's name at the server")
+    base_url: str | None = option(None, "any server that speaks /v1/chat/completions; OpenAI's own if not given")
+    api_key_env: str | None = option(
+        None, "NAME of the environment variable with the key; OPENAI_API_KEY for OpenAI's own server"
+    )
+    param: tuple[str, ...] = option((), "k=v for the server, v as JSON or text; nothing else is sent along")
+    labels: Path | None = option(None, "label set (labels.toml); LOC, MISC, ORG and PER if not given")
+    shots: int | None = option(None, "worked examples in the prompt; four if they fit the labels", at_least=0)
+    shots_by: str = option("fixed", "which examples a document gets", choices=("fixed", "random"))
+    shots_from: Path | None = option(None, "labelled documents to take examples from")
+    seed: int = option(0, "seed of --shots-by random")
+    occurrences: str | None = option(
+        None, "places a mention labels: its own, or all; own for dictionaries, all for lists", choices=("own", "all")
+    )
+    similarity: float = option(0.9, "how alike a misspelt mention must be; 1 turns this repair off", above=0, at_most=1)
+    drop_empty: bool = option(False, "leave out documents without any entity")
+    store: Path | None = option(None, "where requests and answers are kept; answers.sqlite beside --out if not given")
+    attempts: int = option(2, "how often a document is asked at most where its answer cannot be used", at_least=1)
+    concurrency: int = option(16, "requests under way at once, at most", at_least=1, at_most=1000)
+    timeout: float = option(120.0, "seconds to wait for one answer", above=0)
+    max_requests: int | None = option(None, "stop after so many requests", at_least=1)

@@ -1,0 +1,86 @@
+"""Prompting: a Jinja file, a document and its shots become the messages of a conversation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from distill.errors import CallError, InputError, did_you_mean
+from distill.labels import LabelSet
+from teachers.answers import Shape
+from teachers.shots import Shot
+from teachers.teacher import Message
+
+FOLDER = Path(__file__).parent / "prompts"
+BUILT_IN = ("standard", "cot")
+LABELS = FOLDER / "labels.toml"
+
+
+class Prompt:
+    """A template with the blocks `system` and `user`; one without blocks is the user's message as a whole.
+
+    The template sees `labels`, `shots`, `text` and `tag`, and may set `shape` to say what it asks for: "dictionary"
+    or "list". Texts are values, never templates, and `tag` is a word whose `<tag>` stands in none of them.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.path = prompt_path(name)
+        self.name = name if name in BUILT_IN else self.path.name
+        environment = ImmutableSandboxedEnvironment(
+            loader=jinja2.FileSystemLoader(self.path.parent), undefined=jinja2.StrictUndefined,
+            trim_blocks=True, lstrip_blocks=True, autoescape=False,
+        )  # fmt: skip
+        try:
+            self._template = environment.get_template(self.path.name)
+        except jinja2.TemplateSyntaxError as error:
+            raise InputError(f"not a template: {error.message}", path=self.path, line=error.lineno) from None
+        except (jinja2.TemplateError, UnicodeDecodeError) as error:
+            raise InputError(f"not a template: {error}", path=self.path) from None
+        self.source = self.path.read_text(encoding="utf-8")
+
+    def shape(self) -> Shape:
+        """What the prompt asks for."""
+        found = re.search(r"""\{%-?\s*set\s+shape\s*=\s*["'](\w+)["']""", self.source)
+        for shape in get_args(Shape):
+            if found and found.group(1) == shape:
+                return shape  # type: ignore[no-any-return]
+        if found:
+            raise InputError(f"shape is dictionary or list, not {found.group(1)!r}", path=self.path)
+        return "dictionary"
+
+    def messages(self, text: str, labels: LabelSet, shots: Sequence[Shot] = ()) -> tuple[Message, ...]:
+        """The conversation that asks for the entities of `text`."""
+        context = {
+            "labels": labels.labels, "shots": shots, "text": text, "tag": free_tag([text, *(s.text for s in shots)])
+        }  # fmt: skip
+        try:
+            if "user" not in self._template.blocks:
+                return (Message("user", self._template.render(context).strip()),)
+            roles = [role for role in ("system", "user") if role in self._template.blocks]
+            state = self._template.new_context(context)
+            return tuple(Message(role, "".join(self._template.blocks[role](state)).strip()) for role in roles)
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            raise InputError(f"cannot be rendered: {error}", path=self.path) from None
+
+
+def prompt_path(name: str) -> Path:
+    """The file of a built-in prompt or of the user's own."""
+    path = FOLDER / f"{name}.jinja" if name in BUILT_IN else Path(name)
+    if not path.is_file():
+        raise CallError(f"--prompt is standard, cot or a file; {name} is neither{did_you_mean(name, BUILT_IN)}")
+    return path
+
+
+def free_tag(texts: Sequence[str]) -> str:
+    """`text`, or the first of `text2`, `text3`, ... that no text could close."""
+    joined = "\n".join(texts).casefold()
+    number, tag = 1, "text"
+    while f"<{tag}" in joined or f"</{tag}" in joined:
+        number += 1
+        tag = f"text{number}"
+    return tag

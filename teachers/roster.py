@@ -1,0 +1,158 @@
+"""The roster: which teacher the options name, what it needs to begin, and how it is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from distill.alignment import AlignmentRules
+from distill.document import Document
+from distill.errors import CallError
+from distill.labels import LabelSet, read_labels
+from distill.libraries import resolve
+from teachers.intake import identity
+from teachers.options import LabelOptions
+from teachers.replay import ReplayTeacher
+from teachers.rows import Reader
+from teachers.shots import shots_for
+from teachers.teacher import Conversation, Teacher
+
+BUILT_IN_LABELS = Path(__file__).parent / "prompts" / "labels.toml"
+DICTIONARY_PROMPTS = ("standard", "cot")
+KEPT_PARAMETERS = ("model", "messages", "stream", "n")  # they would change what an answer is
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """All that a run needs: who answers, what a document is turned into, how its answer is read."""
+
+    teacher: Teacher
+    ask: Callable[[Document], Conversation]
+    reader: Reader
+    call: Mapping[str, Any]
+    """What must be the same for a stopped run to go on."""
+
+
+def lesson_for(options: LabelOptions, teacher: Teacher | None = None) -> Lesson:
+    """The lesson that the options describe; a given `teacher` answers in place of the one they name."""
+    own_prompt = options.prompt not in DICTIONARY_PROMPTS
+    asks = options.teacher == "openai"
+    prompt = resolve("teachers.prompting:Prompt", "teach")(options.prompt) if own_prompt or asks else None
+    shape = prompt.shape() if prompt else "dictionary"
+    labels = _labels(options, shape)
+    rules = AlignmentRules(_occurrences(options, shape), options.similarity)
+    name = prompt.name if prompt else options.prompt
+    call: dict[str, Any] = {
+        "input": [identity(path) for path in options.inputs], "teacher": options.teacher, "prompt": name,
+        "labels": repr(labels.labels) if labels else None, "occurrences": rules.occurrences,
+        "similarity": rules.similarity, "drop-empty": options.drop_empty, "attempts": options.attempts,
+    }  # fmt: skip
+    if prompt:
+        call["prompt text"] = prompt.source
+    if asks:
+        ask, chosen = _asking(options, prompt, labels or read_labels(BUILT_IN_LABELS), call, teacher)
+    else:
+        ask, chosen = _nothing_to_say, teacher or _replay(options, call)
+    return Lesson(chosen, ask, Reader(chosen.name, name, shape, labels, rules), call)
+
+
+def _nothing_to_say(document: Document) -> Conversation:
+    """What a recorded answer is asked by: the id alone."""
+    return Conversation(document.id, ())
+
+
+def _labels(options: LabelOptions, shape: str) -> LabelSet | None:
+    """The label set; a list of free types has none unless one is given."""
+    if options.labels is None and shape == "list":
+        return None
+    return read_labels(options.labels or BUILT_IN_LABELS)
+
+
+def _occurrences(options: LabelOptions, shape: str) -> Any:
+    return options.occurrences or ("own" if shape == "dictionary" else "all")
+
+
+def _replay(options: LabelOptions, call: dict[str, Any]) -> Teacher:
+    if options.responses is None:
+        raise CallError('--teacher replay needs --responses, a JSONL file of {"id": ..., "response": ...}')
+    teacher = ReplayTeacher(options.responses)
+    call["responses"] = identity(options.responses)
+    return teacher
+
+
+def _asking(
+    options: LabelOptions, prompt: Any, labels: LabelSet, call: dict[str, Any], teacher: Teacher | None
+) -> tuple[Callable[[Document], Conversation], Teacher]:
+    """A prompt for every document, and the server behind its store."""
+    shots = shots_for(labels, options.shots_from, options.shots, options.shots_by, options.seed)
+    call |= {
+        "shots": options.shots, "shots-by": options.shots_by, "seed": options.seed,
+        "shots-from": identity(options.shots_from) if options.shots_from else None,
+        "model": options.model, "base-url": options.base_url and _address(options.base_url), "param": options.param,
+    }  # fmt: skip
+
+    def ask(document: Document) -> Conversation:
+        return Conversation(document.id, prompt.messages(document.text, labels, shots(document)))
+
+    return ask, teacher or _server(options)
+
+
+def _server(options: LabelOptions) -> Teacher:
+    if not options.model:
+        raise CallError("--teacher openai needs --model, the model's name at the server")
+    if options.base_url and urlsplit(options.base_url).scheme not in ("http", "https"):
+        raise CallError(f"--base-url begins with http:// or https://, not {_address(options.base_url)!r}")
+    key, parameters = api_key(options, os.environ), parameters_of(options.param)
+    chat = resolve("teachers.chat", "teach")
+    given = {"url": options.base_url} if options.base_url else {}
+    endpoint = chat.Endpoint(
+        model=options.model, parameters=parameters, concurrency=options.concurrency, timeout=options.timeout,
+        max_requests=options.max_requests, **given,
+    )  # fmt: skip
+    from teachers.remembering import Remembering
+    from teachers.store import Store
+
+    store = Store(options.store or options.out.parent / "answers.sqlite")
+    remembering: Teacher = Remembering(chat.ChatTeacher(endpoint, key), store, endpoint.request)
+    return remembering
+
+
+def _address(url: str) -> str:
+    """A URL without user name, password and query."""
+    return url.partition("?")[0].rpartition("@")[2] if "@" in url else url.partition("?")[0]
+
+
+def api_key(options: LabelOptions, environment: Mapping[str, str]) -> str | None:
+    """The key, from the variable that was named. A key of OpenAI's is never sent to another server unasked."""
+    name = options.api_key_env or (None if options.base_url else "OPENAI_API_KEY")
+    if name is None:
+        return None
+    key = environment.get(name, "").strip()
+    if not key:
+        raise CallError(f"the environment variable {name} holds no key; set it, or name another with --api-key-env")
+    if not key.isascii() or not key.isprintable():
+        raise CallError(f"the environment variable {name} holds characters that no key has")
+    return key
+
+
+def parameters_of(pairs: Sequence[str]) -> dict[str, Any]:
+    """`k=v` with v as JSON where it is JSON, and as text where it is not."""
+    parameters: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise CallError(f"--param is k=v, not {pair!r}")
+        if key in KEPT_PARAMETERS:
+            raise CallError(f"--param {key} cannot be set: label needs it as it is")
+        if key in parameters:
+            raise CallError(f"--param {key} is given twice")
+        try:
+            parameters[key] = json.loads(value)
+        except ValueError:
+            parameters[key] = value
+    return parameters

@@ -1,0 +1,135 @@
+"""Rows: what becomes of a document, either labelled or rejected with the reason and the raw answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from distill.alignment import Alignment, AlignmentRules, Mention, align
+from distill.document import Document
+from distill.jsonl import document_to_json, entity_to_json
+from distill.labels import LabelSet
+from teachers.answers import Answer, Shape, UnparsedAnswer, parse_answer
+from teachers.intake import BadLine
+from teachers.teacher import Reply
+
+Kind = Literal["bad input", "no answer", "refused", "unparsed", "truncated"]
+
+OURS = ("teacher", "prompt", "reasoning", "notes", "alignment", "lost", "conflicts")
+REFUSALS = frozenset({"refusal", "content_filter"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A document without usable labels: why, and all that is known of it."""
+
+    kind: Kind
+    row: dict[str, Any]
+
+
+Row = dict[str, Any] | Rejected
+"""A labelled document as JSON, or a rejected one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How answers are read: their shape, the labels that count, and the rules of alignment."""
+
+    teacher: str
+    prompt: str
+    shape: Shape
+    labels: LabelSet | None
+    rules: AlignmentRules
+
+    def read(self, document: Document, reply: Reply) -> Row:
+        """The labelled document, or why the reply labels nothing."""
+        if reply.error:
+            return rejected(document, "no answer", reply.error)
+        if reply.finish in REFUSALS:
+            return rejected(document, "refused", f"the teacher refused ({reply.finish})", reply)
+        try:
+            answer = parse_answer(reply.text, self.shape)
+        except UnparsedAnswer as error:
+            kind: Kind = "truncated" if reply.finish == "length" or "cut off" in str(error) else "unparsed"
+            return rejected(document, kind, str(error), reply)
+        row = self._labelled(document, answer, reply)
+        if answer.truncated or reply.finish == "length":
+            why = next((note for note in answer.notes if note.startswith("the answer was")), "")
+            why = why or "the server's limit of tokens cut the answer off"
+            return rejected(document, "truncated", why, reply, row["entities"])
+        return row
+
+    def _labelled(self, document: Document, answer: Answer, reply: Reply) -> dict[str, Any]:
+        known: list[Mention] = []
+        why: dict[int, str] = {}
+        for position, mention in enumerate(answer.mentions):
+            label = self.labels.canonical(mention.label) if self.labels else " ".join(mention.label.split())
+            if label:
+                known.append(Mention(mention.text, label))
+            else:
+                why[position] = f"unknown label {mention.label!r}"
+        alignment = align(document.text, known, self.rules)
+        lost = _lost(answer.mentions, why, alignment)
+        meta = {key: value for key, value in document.meta.items() if key not in OURS}
+        meta |= {"teacher": self.teacher, "prompt": self.prompt}
+        meta |= _if_any("reasoning", "\n".join(part for part in (reply.thought.strip(), answer.reasoning) if part))
+        meta |= _if_any("notes", list(answer.notes))
+        meta["alignment"] = _counts(alignment, len(lost))
+        meta |= _if_any("lost", lost) | _if_any("conflicts", _conflicts(alignment))
+        return document_to_json(replace(document, entities=alignment.entities, meta=meta))
+
+    def blank(self, document: Document) -> Row:
+        """A text without a visible character has no entities; nobody need be asked."""
+        return self._labelled(document, Answer((), ("a blank text, not asked",)), Reply())
+
+
+def _lost(mentions: Sequence[Mention], why: dict[int, str], alignment: Alignment) -> list[dict[str, str]]:
+    """Every lost mention with its reason, in the order of the answer."""
+    outcomes = iter(alignment.outcomes)
+    lost = []
+    for position, mention in enumerate(mentions):
+        reason = why.get(position)
+        if reason is None:
+            outcome = next(outcomes)
+            reason = (outcome.how or "not in the text") if outcome.status == "lost" else None
+        if reason is not None:
+            lost.append({"mention": mention.text, "label": mention.label, "why": reason})
+    return lost
+
+
+def _counts(alignment: Alignment, lost: int) -> dict[str, Any]:
+    """How the mentions of one answer ended: a measure of its quality that stays with the document."""
+    statuses = Counter(outcome.status for outcome in alignment.outcomes)
+    repaired = Counter(outcome.how for outcome in alignment.outcomes if outcome.status == "repaired")
+    return {"exact": statuses["exact"], "repaired": dict(sorted(repaired.items())), "lost": lost}
+
+
+def _conflicts(alignment: Alignment) -> list[dict[str, Any]]:
+    return [
+        {"start": each.span.start, "end": each.span.end, "mention": each.text, "labels": list(each.labels),
+         "kept": each.kept}
+        for each in alignment.conflicts
+    ]  # fmt: skip
+
+
+def _if_any(key: str, value: Any) -> dict[str, Any]:
+    return {key: value} if value else {}
+
+
+def rejected(
+    document: Document, kind: Kind, reason: str, reply: Reply | None = None, entities: Sequence[Any] = ()
+) -> Rejected:
+    """A rejected row: the raw answer is in it, and what a truncated one had said so far."""
+    row: dict[str, Any] = {"id": document.id, "kind": kind, "reason": reason, "text": document.text}
+    if reply is not None and not reply.error:
+        row["response"] = reply.text
+    if entities:
+        row["entities"] = [entity if isinstance(entity, dict) else entity_to_json(entity) for entity in entities]
+    return Rejected(kind, row)
+
+
+def rejected_line(bad: BadLine) -> Rejected:
+    """The row of a line that is no document."""
+    return Rejected("bad input", {"id": bad.id, "kind": "bad input", "reason": bad.reason, "line": bad.line})

@@ -1,0 +1,197 @@
+"""The store: every request and every answer in one SQLite file, durable before anything is made of it.
+
+A key is a hash of endpoint, model, parameters and messages; with the sample number and the attempt it names one
+answer. Many processes may share a store. Keys of an API, headers and passwords never come here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from distill.errors import CallError, TeacherError
+from teachers.teacher import Conversation, Message, Reply
+
+FORMAT = 1
+PATIENCE = 60.0  # seconds to wait for another process that writes
+AT_ONCE = 512  # answers in one transaction at most: a group commit costs one fsync
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS requests (
+    key TEXT PRIMARY KEY, endpoint TEXT NOT NULL, model TEXT NOT NULL, parameters TEXT NOT NULL, messages TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answers (
+    key TEXT NOT NULL, sample INTEGER NOT NULL, attempt INTEGER NOT NULL, document TEXT NOT NULL, because TEXT NOT NULL,
+    at REAL NOT NULL, text TEXT NOT NULL, thought TEXT NOT NULL, finish TEXT NOT NULL, model TEXT NOT NULL,
+    tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cost REAL, PRIMARY KEY (key, sample, attempt)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failures (
+    key TEXT NOT NULL, sample INTEGER NOT NULL, attempt INTEGER NOT NULL, document TEXT NOT NULL, at REAL NOT NULL,
+    error TEXT NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a server is asked, but for who asks it; equal requests have equal keys."""
+
+    endpoint: str
+    model: str
+    parameters: str
+    messages: tuple[Message, ...]
+
+    @property
+    def key(self) -> str:
+        parts = [self.endpoint, self.model, self.parameters, [list(message) for message in self.messages]]
+        return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    statement: str
+    values: tuple[Any, ...]
+    done: Callable[[BaseException | None], None]
+
+
+class Store:
+    """One SQLite file. Reading is immediate; writing returns when the answer is on the disk."""
+
+    def __init__(self, path: str | Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.path, self._clock = Path(path), clock
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._reader = _connect(self.path)
+            _prepare(self._reader, self.path)
+        except (sqlite3.Error, OSError) as error:
+            raise CallError(f"{path}: cannot be used as a store: {error}") from None
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write_all, name="store", daemon=True)
+        self._thread.start()
+
+    def find(self, request: Request, conversation: Conversation) -> Reply | None:
+        """The stored answer to this very request, sample and attempt."""
+        row = self._reader.execute(
+            "SELECT text, finish, thought, tokens_in, tokens_out, cost, model FROM answers"
+            " WHERE key = ? AND sample = ? AND attempt = ?",
+            (request.key, conversation.sample, conversation.attempt),
+        ).fetchone()
+        return None if row is None else replace(Reply(*map(_unpack, row)), source="store")
+
+    async def keep(self, request: Request, conversation: Conversation, reply: Reply) -> None:
+        """Write an answer, or a failure, and return when it is durable."""
+        key, place = request.key, (conversation.sample, conversation.attempt, conversation.id)
+        if reply.error:
+            failure = (key, *place, self._clock(), reply.error)
+            await self._written("INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?)", failure)
+            return
+        messages = json.dumps([list(message) for message in request.messages])
+        self._put("INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?)",
+                  (key, request.endpoint, request.model, request.parameters, messages))  # fmt: skip
+        await self._written(
+            "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (key, *place, conversation.because, self._clock(), reply.text, reply.thought, reply.finish,
+             reply.model, reply.tokens_in, reply.tokens_out, reply.cost),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        self._reader.close()
+
+    def _put(self, statement: str, values: tuple[Any, ...]) -> None:
+        self._queue.put(_Write(statement, values, _ignored))
+
+    async def _written(self, statement: str, values: tuple[Any, ...]) -> None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+
+        def done(error: BaseException | None) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_settle, future, error)
+
+        self._queue.put(_Write(statement, values, done))
+        await asyncio.shield(future)
+
+    def _write_all(self) -> None:
+        """The writer's thread: whatever has come in goes to the disk in one transaction."""
+        connection = _connect(self.path)
+        last = False
+        while not last:
+            batch = [self._queue.get()]
+            while not self._queue.empty() and len(batch) < AT_ONCE:
+                batch.append(self._queue.get())
+            last = None in batch
+            self._commit(connection, [write for write in batch if write is not None])
+        connection.close()
+
+    def _commit(self, connection: sqlite3.Connection, batch: Sequence[_Write]) -> None:
+        failed: BaseException | None = None
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for write in batch:
+                connection.execute(write.statement, tuple(map(_pack, write.values)))
+            connection.execute("COMMIT")
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            failed = TeacherError(
+                f"{self.path}: the store cannot be written: {error}; make room, the same command goes on"
+            )
+        for write in batch:
+            write.done(failed)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables, and prove that the file can be written before money is spent."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version not in (0, FORMAT):
+        raise CallError(f"{path}: a store of format {version}; this version reads format {FORMAT}")
+    if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise CallError(f"{path}: a database, but not a store of answers")
+    connection.executescript(TABLES)
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.execute("COMMIT")
+
+
+def _ignored(error: BaseException | None) -> None:
+    """The request shares the fate of its answer, which somebody waits for."""
+
+
+def _settle(future: asyncio.Future[None], error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
+
+
+def _pack(value: Any) -> Any:
+    """Text as SQLite can hold it; JSON can carry lone surrogates, and UTF-8 cannot."""
+    try:
+        if isinstance(value, str):
+            value.encode("utf-8")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")
+    return value
+
+
+def _unpack(value: Any) -> Any:
+    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
