@@ -45,11 +45,11 @@ def assign(demands: Sequence[Demand], glued: Mapping[Place, bool]) -> list[Place
 def _without_surplus(demands: Sequence[Demand]) -> list[Demand]:
     """Repeats beyond the places there are get none, nor do those that only a longer mention's inside is left for."""
     inside = overlaps({Span(place.start, place.end) for demand in demands for place in demand.places})
-    asked: Counter[Demand] = Counter()
+    times, asked = Counter(demands), Counter[Demand]()
     kept = []
     for demand in demands:
         asked[demand] += 1
-        if asked[demand] > 1:
+        if times[demand] > 1:
             free = tuple(place for place in demand.places if Span(place.start, place.end) not in inside)
             places = free or demand.places
             kept.append(Demand(demand.label, places if asked[demand] <= len(places) else ()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from distill.boundaries import SPACED, invisible, kind
@@ -19,6 +19,7 @@ _ACCENTS = (
     (0xE0100, 0xE01EF),
 )  # fmt: skip
 _STROKES = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h", "ŧ": "t"}
+_STROKES |= {stroke.upper(): letter.capitalize() for stroke, letter in _STROKES.items() if stroke != "ı"}
 _TYPOGRAPHY = {**{ord(char): "'" for char in QUOTES}, **{ord(char): "-" for char in DASHES}}
 _REPEATED = re.compile(r"'{2,}|-{2,}")
 
@@ -77,7 +78,8 @@ def unspaced(text: str) -> str:
 
 
 # In this order, each on top of those before it; a match's level is the number of repairs it took to get there.
-REPAIRS: tuple[tuple[str, Callable[[str], str]], ...] = (
+Repair = tuple[str, Callable[[str], str]]
+REPAIRS: tuple[Repair, ...] = (
     ("white space", white_space),
     ("quotes", typography),
     ("unicode", compatible),
@@ -99,20 +101,25 @@ def difference(found: str, said: str) -> tuple[int, str] | None:
     for level, (_, repair) in enumerate(REPAIRS, 1):
         one, other = repair(one), repair(other)
         if one == other:
-            return level, ", ".join(_needed(found, said, level))
+            return level, _needed(found, said, REPAIRS[:level])
+        # Without its white space `St. Anselm` cannot lose its full stop, so punctuation also goes by itself.
+        spaced = [each for each in REPAIRS[:level] if each[1] is not untokenised]
+        if level >= PUNCTUATION and _apply(found, spaced) == _apply(said, spaced):
+            return level, _needed(found, said, spaced)
     return None
 
 
-def _needed(found: str, said: str, level: int) -> list[str]:
-    needed = list(REPAIRS[:level])
-    for repair in REPAIRS[: level - 1]:
+def _needed(found: str, said: str, repairs: Sequence[Repair]) -> str:
+    """The repairs that are needed, the last among them."""
+    needed = list(repairs)
+    for repair in repairs[:-1]:
         without = [each for each in needed if each is not repair]
         if _apply(found, without) == _apply(said, without):
             needed = without
-    return [name for name, _ in needed]
+    return ", ".join(name for name, _ in needed)
 
 
-def _apply(text: str, repairs: list[tuple[str, Callable[[str], str]]]) -> str:
+def _apply(text: str, repairs: Sequence[Repair]) -> str:
     for _, repair in repairs:
         text = repair(text)
     return text

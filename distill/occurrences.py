@@ -140,16 +140,16 @@ class Source:
 
     def _edges(self, said: str, bare: str, start: int, end: int) -> list[Span]:
         """The stretch with the punctuation around it that the mention has too, and without."""
-        before, after = self.around(said, start, end)
-        edges = [] if before is None or after is None else [Span(start - before, end + after)]
-        if edges and not _paired(said, self.text[edges[0].start : edges[0].end]):
-            edges = []
         before, after = self.around(bare, start, end)
         # The full stop of `U.S.` belongs to it, also where the mention is `US`.
         if not after and _DOTTED.search(self.text, start, end) and self.text.startswith(".", end):
             after = 1
-        for opened in (start - (before or 0), start):
-            edges += [Span(opened, end + (after or 0)), Span(opened, end)]
+        opened, closed = start - (before or 0), end + (after or 0)
+        edges = [Span(opened, closed), Span(opened, end), Span(start, closed), Span(start, end)]
+        before, after = self.around(said, start, end)
+        if before is not None and after is not None:
+            full = Span(start - before, end + after)
+            edges += [full] if _paired(said, self.text[full.start : full.end]) else []
         return list(dict.fromkeys(edges))
 
     def around(self, said: str, start: int, end: int) -> tuple[int | None, int | None]:

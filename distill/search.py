@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from distill.assignment import overlaps
 from distill.document import Span
 from distill.folding import CASE, difference, key
 from distill.fragments import Fragments
@@ -43,40 +43,48 @@ class Search:
 
     def find(self, wanted: Mapping[str, int]) -> dict[str, Found]:
         """Where each string may stand; `wanted` says how many mentions share it."""
-        found: dict[str, Found] = {}
-        for said, demand in wanted.items():
-            found[said] = Found() if said.strip() else Found(why="empty")
-            if said.strip():
-                found[said] = _left_to_right(self._places(said.strip(), said, demand))
-        missing = [said for said, each in found.items() if not each.places and not each.why]
-        if missing:
-            taken = merged(Span(place.start, place.end) for each in found.values() for place in each.places)
-            found |= {said: self._resembling(said, taken) for said in missing}
+        exact = {said: self._exact(said) for said in wanted if said.strip()}
+        held = {Span(place.start, place.end) for places in exact.values() for place in places}
+        placed = {said: places or self._elsewhere(said, wanted[said]) for said, places in exact.items()}
+        taken = [Span(place.start, place.end) for places in placed.values() for place in places]
+        inside = overlaps(set(taken))
+        found = {said: Found(why="empty") for said in wanted if not said.strip()}
+        for said, places in placed.items():
+            free = sum(Span(place.start, place.end) not in inside for place in places)
+            more = self._further(said, wanted[said] - free, held) if exact[said] and wanted[said] > max(free, 1) else []
+            found[said] = _left_to_right(places + more) if places else self._resembling(said, merged(taken))
         return found
 
-    def _places(self, bare: str, said: str, demand: int) -> list[Place]:
-        places = self._spellings(said, demand) or self._source.inside(bare)
-        if not places:
-            return self._variants(said, demand)
-        if len(places) < demand:
-            # "Serb" said twice may be the "Serbs" and the "Serb" of the text.
-            places += self._variants(said, demand - len(places), FINAL_S)
-        return places
+    def _exact(self, said: str) -> list[Place]:
+        bare = _bare(said)
+        places = self._source.exact(bare)
+        return places if bare == said else [_restated(self._source.text, place, said) for place in places]
 
-    def _spellings(self, said: str, demand: int) -> list[Place]:
-        """Exact places; where they do not suffice, those of other spellings of the same name."""
-        bare = said.strip().rstrip(",;").rstrip() or said.strip()  # no name ends in a comma
-        exact = self._source.exact(bare)
-        if len(exact) < demand:
-            edges = {(place.start, place.end) for place in exact}
-            others = [place for place in self._source.equal(bare) if (place.start, place.end) not in edges]
-            exact = _enough(exact, _likelier(others), demand)
-        return exact if bare == said else [_restated(self._source.text, place, said) for place in exact]
+    def _elsewhere(self, said: str, demand: int) -> list[Place]:
+        """Places of a string that stands nowhere as it is: another spelling, inside a word, a variant."""
+        bare = _bare(said)
+        spelt = _plainest(_likelier(self._source.equal(bare)), demand)
+        if spelt and bare != said:
+            spelt = [_restated(self._source.text, place, said) for place in spelt]
+        return spelt or self._source.inside(bare) or self._variants(said, demand)
+
+    def _further(self, said: str, short: int, held: set[Span]) -> list[Place]:
+        """More places for a string said more often than it stands free; none that another string reads exactly.
+
+        "Faro" said twice may be the "FARO" and the "Faro" of the text, "Serb" its "Serbs" and its "Serb".
+        """
+        further = [place for place in _likelier(self._source.equal(_bare(said))) if place.level <= SAME_NAME]
+        further = [place for place in further if Span(place.start, place.end) not in held]
+        if len(further) < short:
+            more = self._variants(said, short, FINAL_S)
+            further += [place for place in more if Span(place.start, place.end) not in held]
+        return further
 
     def _variants(self, said: str, demand: int, only: str = "") -> list[Place]:
         """Places of the mention without what teachers add, or with what they leave off."""
         for name, other in variants(said, only):
-            places = [place for place in self._spellings(other, demand) if place.level < CASE or len(key(other)) >= 6]
+            places = self._source.exact(other) or _plainest(_likelier(self._source.equal(other)), demand)
+            places = [place for place in places if place.level < CASE or len(key(other)) >= 6]
             if places:
                 hows = (", ".join(filter(None, (name, place.how))) for place in places)
                 return [replace(place, level=VARIANT_LEVEL, how=how) for place, how in zip(places, hows, strict=True)]
@@ -95,14 +103,18 @@ def _left_to_right(places: list[Place]) -> Found:
     return Found(tuple(sorted(places, key=lambda place: (place.start, place.end))))
 
 
-def _enough(exact: list[Place], others: list[Place], demand: int) -> list[Place]:
-    """The plainest places and no stronger repair than the number of mentions needs."""
-    ranks = Counter(place.level for place in others)
-    kept = list(exact)
-    for level in sorted(ranks):
+def _bare(said: str) -> str:
+    """Without white space around it and without a comma behind: no name ends in one."""
+    return said.strip().rstrip(",;").rstrip() or said.strip()
+
+
+def _plainest(places: list[Place], demand: int) -> list[Place]:
+    """The places with the least repair, and stronger ones only while there are fewer places than mentions."""
+    kept: list[Place] = []
+    for level in sorted({place.level for place in places}):
         if kept and (len(kept) >= demand or level > SAME_NAME):
             break
-        kept += [place for place in others if place.level == level]
+        kept += [place for place in places if place.level == level]
     return kept
 
 
