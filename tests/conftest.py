@@ -5,4 +5,5 @@ from __future__ import annotations
 from hypothesis import settings
 
 settings.register_profile("shared machine", deadline=None)
+settings.register_profile("soak", deadline=None, max_examples=2000)  # pytest --hypothesis-profile=soak
 settings.load_profile("shared machine")
