@@ -30,7 +30,7 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progres
     save_file(tensors, fresh, metadata={"progress": json.dumps(progress)})
     with fresh.open("rb") as written:
         os.fsync(written.fileno())
-    os.replace(fresh, path)
+    fresh.replace(path)
 
 
 def restore(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
@@ -42,7 +42,8 @@ def restore(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> d
         model.load_state_dict({n.removeprefix(MODEL): t for n, t in tensors.items() if n.startswith(MODEL)})
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise InputError(f"not this run's checkpoint: {reason}; remove the run folder to start anew", path=path) from None
+        message = f"not this run's checkpoint: {reason}; remove the run folder to start anew"
+        raise InputError(message, path=path) from None
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith(OPTIMIZER):

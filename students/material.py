@@ -86,7 +86,7 @@ def divided(gold: Sequence[Document], share: float, seed: int) -> tuple[list[Doc
     """
     count = round(share * len(gold))
     if not 0 < count < len(gold):
-        raise CallError(f"--dev {share:g} of {len(gold)} gold documents leaves nothing on one side; give a file as --dev")
+        raise CallError(f"--dev {share:g} of {len(gold)} gold documents leaves one side empty; give a file as --dev")
     chosen = set(random.Random(f"{seed}/dev").sample(range(len(gold)), count))
     return [d for i, d in enumerate(gold) if i not in chosen], [gold[i] for i in sorted(chosen)]
 

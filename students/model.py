@@ -1,4 +1,4 @@
-"""The student itself: where an encoder comes from, how it becomes a token classifier, and how it is kept in a folder."""
+"""The student itself: where an encoder comes from, how it becomes a token classifier, how a folder keeps it."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def source_of(student: str) -> str:
             raise InputError("not a student: no config.json in this folder; give the folder of a model", path=student)
         return student
     if folder.exists() or student.startswith((".", "/", "~")) or not _HUB_NAME.fullmatch(student):
-        raise InputError("no such student folder; give minilm, a folder with a model, or a name on the hub", path=student)
+        raise InputError("no such student; give minilm, a folder with a model, or a name on the hub", path=student)
     return student
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """transformers without its bars and reports: what matters is said in our own words."""
-    logs = transformers.utils.logging
+    logs: Any = transformers.utils.logging
     level, bars = logs.get_verbosity(), logs.is_progress_bar_enabled()
     logs.set_verbosity_error()
     logs.disable_progress_bar()
@@ -109,7 +109,7 @@ def _check_tags(config: Any, tags: TagSet, student: str) -> None:
 
 def keep_layers(model: Any, count: int) -> None:
     """Cut the encoder to `count` evenly spaced layers, the first and the last among them."""
-    body = getattr(model.base_model, "encoder", None) or getattr(model.base_model, "transformer", None)
+    body: Any = getattr(model.base_model, "encoder", None) or getattr(model.base_model, "transformer", None)
     layers = getattr(body, "layer", None)
     if not isinstance(layers, nn.ModuleList):
         raise CallError(f"--layers knows BERT's and DistilBERT's layers, not those of {type(model).__name__}")
@@ -152,7 +152,7 @@ def write_student(student: Student, folder: Path) -> None:
 
 
 def student_folder(path: Path) -> Path:
-    """The student in `path`: the folder itself, or `student/` of a run folder. Raises InputError where there is none."""
+    """The student in `path`: the folder itself, or `student/` of a run folder. Otherwise an InputError."""
     if not path.exists():
         raise InputError("no such student or run folder", path=path)
     for folder in (path, path / "student"):
@@ -174,5 +174,6 @@ def load_student(path: Path, device: str = "cpu") -> Student:
         model = _loaded(AutoModelForTokenClassification, str(folder), str(folder), dtype=torch.float32)
     names = tuple(model.config.id2label[i] for i in range(len(model.config.id2label)))
     if names != tags.names:
-        raise InputError(f"config.json has tags {', '.join(names)}, {WINDOWS_FILE} {', '.join(tags.names)}", path=folder)
+        message = f"config.json is for the tags {', '.join(names)}, {WINDOWS_FILE} for {', '.join(tags.names)}"
+        raise InputError(message, path=folder)
     return Student(model.eval().to(device), Encoder.from_folder(folder, length, stride), tags)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from students.options import Recipe
@@ -25,7 +26,7 @@ class Pace:
         return self.recipe.lr * share * self.recipe.lr_decay**epoch
 
 
-_DECAYS = {
+_DECAYS: dict[str, Callable[[float], float]] = {
     "constant": lambda _x: 1.0,
     "linear": lambda x: 1.0 - x,
     "cosine": lambda x: 0.5 * (1 + math.cos(math.pi * x)),

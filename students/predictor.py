@@ -10,30 +10,24 @@ import torch
 
 from distill.document import Document
 from students.batches import by_length
-from students.decode import Floats, TagSet, entities, word_scores
-from students.encode import Encoded, Encoder, Ids
+from students.decode import Floats, entities, word_scores
+from students.encode import Encoded, Ids
 from students.model import Student
 
 
-def predict_documents(
-    model: Any, encoder: Encoder, tags: TagSet, documents: Sequence[Document], batch_size: int = 32
-) -> list[Document]:
-    """The Documents with the model's entities in the place of their own; texts of any length, in fp32."""
-    return predict_encoded(model, encoder, tags, documents, [encoder.encode(each.text) for each in documents], batch_size)
+def predict_documents(student: Student, documents: Sequence[Document], batch_size: int = 32) -> list[Document]:
+    """The Documents with the student's entities in the place of their own; texts of any length, in fp32."""
+    return predict_encoded(student, documents, [student.encoder.encode(each.text) for each in documents], batch_size)
 
 
 def predict_encoded(
-    model: Any,
-    encoder: Encoder,
-    tags: TagSet,
-    documents: Sequence[Document],
-    texts: Sequence[Encoded],
-    batch_size: int = 32,
+    student: Student, documents: Sequence[Document], texts: Sequence[Encoded], batch_size: int = 32
 ) -> list[Document]:
     """predict_documents for texts that are encoded already, as a dev set is scored every epoch."""
+    encoder, tags = student.encoder, student.tags
     windows = [encoder.windows(text) for text in texts]
     rows = [encoder.row(text, window) for text, own in zip(texts, windows, strict=True) for window in own]
-    logits = iter(window_logits(model, encoder, rows, batch_size))
+    logits = iter(window_logits(student, rows, batch_size))
     result = []
     for document, text, own in zip(documents, texts, windows, strict=True):
         scores = word_scores(text, own, [next(logits) for _ in own], len(tags))
@@ -41,8 +35,10 @@ def predict_encoded(
     return result
 
 
-def window_logits(model: Any, encoder: Encoder, rows: Sequence[Ids], batch_size: int = 32) -> list[Floats]:
+def window_logits(student: Student, rows: Sequence[Ids], batch_size: int = 32) -> list[Floats]:
     """Logits of rows of ids without those of the special tokens, each of shape (pieces, tags)."""
+    encoder = student.encoder
+    model: Any = student.model
     found: list[Floats] = [np.zeros((0, 0), np.float32)] * len(rows)
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
@@ -64,8 +60,3 @@ def _padded(rows: Sequence[Ids], pad_id: int) -> tuple[torch.Tensor, torch.Tenso
         ids[i, : len(row)] = torch.from_numpy(row.astype(np.int64))
         mask[i, : len(row)] = 1
     return ids, mask
-
-
-def tagged(student: Student, documents: Sequence[Document], batch_size: int = 32) -> list[Document]:
-    """What a student makes of the texts of `documents`."""
-    return predict_documents(student.model, student.encoder, student.tags, documents, batch_size)

@@ -52,10 +52,11 @@ def config_of(options: TrainOptions, recipe: Recipe, material: Material, hardwar
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """Options as JSON has them."""
-    return {
-        name: [str(one) for one in value] if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
-        for name, value in values.items()
-    }
+    return {name: [str(one) for one in v] if isinstance(v, tuple) else _text(v) for name, v in values.items()}
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
 
 
 def versions() -> dict[str, str]:
@@ -133,7 +134,7 @@ def _notes(material: Material, sources: Sequence[Examples]) -> list[str]:
     notes.append(f"{snapped} entities end inside a word and took the whole word" if snapped else "")
     notes.append(f"{empty} rows have no word" if empty else "")
     notes.append(_counted("entities have no word of their own", lost))
-    notes.append(_counted("nested, overlapping or discontinuous distilled entities were left out", material.overlapping))
+    notes.append(_counted("overlapping or discontinuous distilled entities were left out", material.overlapping))
     notes.append(_counted("entities of labels the set does not know were left out", material.unknown))
     return [note for note in notes if note]
 

@@ -1,0 +1,242 @@
+"""Training: it learns, its folder is what it says, and being killed changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_student import make_tiny_encoder, make_tiny_student
+from training_data import sentence, write_sentences
+
+from distill.document import Document, Entity
+from distill.errors import CallError, InputError
+from distill.jsonl import read_jsonl, write_jsonl
+from students.model import load_student
+from students.options import TrainOptions
+from students.predictor import predict_documents
+from students.train import fit
+
+RUN = """
+import json, sys
+from pathlib import Path
+from students.options import TrainOptions
+from students.train import fit
+given = json.loads(sys.argv[1])
+given["out"] = Path(given["out"])
+fit(TrainOptions(**{k: tuple(map(Path, v)) if isinstance(v, list) else v for k, v in given.items()}))
+"""
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_encoder(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    for seed, name in enumerate(("distilled", "gold", "dev")):
+        write_sentences(folder / f"{name}.jsonl", 48, seed)
+    return folder
+
+
+def options(encoder: Path, data: Path, out: Path, **given: Any) -> TrainOptions:
+    values: dict[str, Any] = {
+        "distilled": (data / "distilled.jsonl",), "gold": (data / "gold.jsonl",), "dev": str(data / "dev.jsonl"),
+        "student": str(encoder), "epochs": 4, "lr": 5e-3, "max_length": 64, "stride": 8, "threads": 1, "out": out,
+    }  # fmt: skip
+    return TrainOptions(**(values | given))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_student_learns_and_its_folder_tags_as_the_report_says(encoder: Path, data: Path, tmp_path: Path) -> None:
+    report = fit(options(encoder, data, tmp_path / "run", epochs=6))
+    assert report.best is not None and report.best["f1"] > 0.9
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [(row["distilled"], row["gold"]) for row in rows] == [(48, 0)] * 3 + [(0, 48)] * 3
+    assert max(row["dev"]["f1"] for row in rows) == rows[report.best_epoch - 1]["dev"]["f1"] == report.best["f1"]
+    dev = list(read_jsonl(data / "dev.jsonl"))
+    found = predict_documents(load_student(tmp_path / "run"), dev)
+    right = sum(len(set(a.entities) & set(b.entities)) for a, b in zip(dev, found, strict=True))
+    assert right / sum(len(d.entities) for d in dev) == pytest.approx(report.best["recall"])
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_the_student_loads_in_a_transformers_pipeline(encoder: Path, data: Path, tmp_path: Path) -> None:
+    from transformers import pipeline
+
+    report = fit(options(encoder, data, tmp_path / "run", epochs=6))
+    tagger: Any = pipeline("token-classification", str(report.student), aggregation_strategy="first")
+    document = sentence(3, 2)
+    found = {(each["start"], each["end"], each["entity_group"]) for each in tagger(document.text)}
+    ours = predict_documents(load_student(report.student), [document])[0].entities
+    assert found == {(e.start, e.end, e.label) for e in ours} != set()
+
+
+def test_the_seed_alone_decides_the_weights(encoder: Path, data: Path, tmp_path: Path) -> None:
+    before = torch.random.get_rng_state()
+    first, again, other = (
+        weights(fit(options(encoder, data, tmp_path / name, epochs=2, seed=seed)).folder / "student-last")
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert same(first, again) and not same(first, other)
+    assert torch.equal(before, torch.random.get_rng_state())  # nobody else's randomness was touched
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_killed_and_called_again_it_ends_with_the_very_same_student(
+    encoder: Path, data: Path, tmp_path: Path, after: int
+) -> None:
+    whole = fit(options(encoder, data, tmp_path / "whole", epochs=5)).folder
+    given = {
+        "distilled": [str(data / "distilled.jsonl")], "gold": [str(data / "gold.jsonl")], "threads": 1, "lr": 5e-3,
+        "dev": str(data / "dev.jsonl"), "student": str(encoder), "epochs": 5, "max_length": 64, "stride": 8,
+        "out": str(tmp_path / "cut"),
+    }  # fmt: skip
+    child = subprocess.Popen([sys.executable, "-c", RUN, json.dumps(given)], env={**os.environ, "PYTHONPATH": "."})
+    metrics = tmp_path / "cut" / "metrics.jsonl"
+    while child.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") >= after):
+        time.sleep(0.002)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL, "the child ended before it could be killed"
+    assert not (tmp_path / "cut" / "report.json").exists()
+    cut = fit(options(encoder, data, tmp_path / "cut", epochs=5))
+    for name in ("student", "student-last"):
+        assert same(weights(whole / name), weights(cut.folder / name))
+    assert (cut.epochs, cut.best_epoch) == (5, fit(options(encoder, data, tmp_path / "whole", epochs=5)).best_epoch)
+    kept = [[json.loads(line) for line in (f / "metrics.jsonl").read_text().splitlines()] for f in (whole, cut.folder)]
+    assert [(r["epoch"], r["loss"], r["dev"]) for r in kept[0]] == [(r["epoch"], r["loss"], r["dev"]) for r in kept[1]]
+
+
+def test_a_finished_run_is_not_trained_again(
+    encoder: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = fit(options(encoder, data, tmp_path / "run", epochs=1))
+    written = (tmp_path / "run" / "student" / "model.safetensors").stat().st_mtime_ns
+    assert fit(options(encoder, data, tmp_path / "run", epochs=1)) == first
+    assert (tmp_path / "run" / "student" / "model.safetensors").stat().st_mtime_ns == written
+    assert "finished" in capsys.readouterr().err
+
+
+def test_a_used_folder_names_the_option_that_differs(encoder: Path, data: Path, tmp_path: Path) -> None:
+    fit(options(encoder, data, tmp_path / "run", epochs=1))
+    with pytest.raises(CallError, match=r"--epochs is 1 there and 2 here"):
+        fit(options(encoder, data, tmp_path / "run", epochs=2))
+    changed = write_sentences(tmp_path / "gold.jsonl", 40, 9)
+    with pytest.raises(CallError, match=r"the data of --gold has changed"):
+        fit(options(encoder, data, tmp_path / "run", epochs=1, gold=(changed,)))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "letter.txt").write_text("mine")
+    with pytest.raises(CallError, match="no run folder"):
+        fit(options(encoder, data, tmp_path / "other"))
+
+
+def test_without_dev_the_last_epoch_is_the_best_and_says_so(encoder: Path, data: Path, tmp_path: Path) -> None:
+    report = fit(options(encoder, data, tmp_path / "run", epochs=2, dev=None))
+    assert report.best is None and report.best_epoch == 2
+    assert any("last epoch" in note for note in report.notes)
+    assert same(weights(report.folder / "student"), weights(report.folder / "student-last"))
+
+
+def test_gold_drawn_for_dev_never_trains(encoder: Path, data: Path, tmp_path: Path) -> None:
+    report = fit(options(encoder, data, tmp_path / "run", epochs=1, schedule="gold", dev="0.25"))
+    assert report.rows == {"distilled": 0, "gold": 36}
+    assert report.best is not None
+
+
+def test_only_the_pieces_of_the_data_are_changed(encoder: Path, data: Path, tmp_path: Path) -> None:
+    fit(options(encoder, data, tmp_path / "run", epochs=1))
+    name = "bert.embeddings.word_embeddings.weight"
+    before, after = weights(encoder), weights(tmp_path / "run" / "student")
+    moved = (before["embeddings.word_embeddings.weight"] != after[name]).any(dim=1)
+    unused = load_student(tmp_path / "run").encoder.tokenizer.token_to_id("z")
+    assert moved.any() and not moved[unused]
+
+
+def test_what_was_cut_snapped_and_dropped_is_reported(encoder: Path, data: Path, tmp_path: Path) -> None:
+    nested = Document("n", "the mayor of oslo spoke .", (Entity(0, 17, "ORG"), Entity(13, 17, "LOC")))
+    inside = Document("i", "acmeville spoke .", (Entity(0, 4, "ORG"),))
+    long = Document("l", "the team left oslo . " * 40, (Entity(14, 18, "LOC"),))
+    write_jsonl([nested, inside, long], tmp_path / "d.jsonl")
+    report = fit(options(encoder, data, tmp_path / "run", epochs=1, schedule="all", distilled=(tmp_path / "d.jsonl",)))
+    text = " | ".join(report.notes)
+    assert "1 rows longer than the window" in text
+    assert "1 entities end inside a word" in text
+    assert "1 overlapping or discontinuous distilled entities were left out (LOC 1)" in text
+
+
+def test_a_loss_that_is_no_number_stops_with_epoch_and_step(encoder: Path, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(CallError, match=r"the loss is (nan|inf) in epoch 1, step \d+ of 6; lower --lr"):
+        fit(options(encoder, data, tmp_path / "run", lr=1e30, clip=0.0, warmup=0.0))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"distilled": (), "gold": ()}, "train needs data"),
+        ({"distilled": (), "schedule": "mix"}, "needs distilled data"),
+        ({"gold": (), "schedule": "all"}, "needs gold data"),
+        ({"dev": "1.5"}, "a file or a share"),
+        ({"dev": "0.001"}, "one side empty"),
+        ({"layers": 3}, "has only 2"),
+        ({"max_length": 512}, "sees at most 128"),
+        ({"schedule": "mix", "k": 8.0}, "--k belongs to the sigmoid"),
+    ],
+)
+def test_a_call_that_cannot_be_right_is_one_line(
+    encoder: Path, data: Path, tmp_path: Path, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(CallError, match=message):
+        fit(options(encoder, data, tmp_path / "run", **given))
+
+
+def test_bad_input_names_its_file(encoder: Path, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.jsonl: no such data file"):
+        fit(options(encoder, data, tmp_path / "run", gold=(tmp_path / "nowhere.jsonl",)))
+    write_jsonl([Document("n", "oslo acme", (Entity(0, 9, "ORG"), Entity(0, 4, "LOC")))], tmp_path / "nested.jsonl")
+    with pytest.raises(InputError, match=r"nested\.jsonl: document 'n'.* overlaps"):
+        fit(options(encoder, data, tmp_path / "run", gold=(tmp_path / "nested.jsonl",)))
+    (tmp_path / "labels.toml").write_text('[LOC]\nname = "place"\n')
+    with pytest.raises(InputError, match=r"labels the set does not know: ORG"):
+        fit(options(encoder, data, tmp_path / "run", labels=tmp_path / "labels.toml"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"not a student: no config\.json"):
+        fit(options(encoder, data, tmp_path / "run", student=str(tmp_path / "empty")))
+    with pytest.raises(InputError, match="no such student"):
+        fit(options(encoder, data, tmp_path / "run2", student="./nothing/there"))
+    with pytest.raises(InputError, match="not a student"):
+        load_student(encoder)
+
+
+def test_a_classifier_of_other_labels_is_refused(data: Path, tmp_path: Path) -> None:
+    other = make_tiny_student(tmp_path / "other", labels=("PER",))
+    with pytest.raises(CallError, match="is a classifier for O, B-PER, I-PER, the data has O, B-LOC"):
+        fit(options(other, data, tmp_path / "run"))
+
+
+def test_layers_are_cut_evenly_and_the_student_stays_loadable(encoder: Path, data: Path, tmp_path: Path) -> None:
+    report = fit(options(encoder, data, tmp_path / "run", epochs=1, layers=1))
+    model: Any = load_student(report.student).model
+    assert model.config.num_hidden_layers == 1 and len(model.base_model.encoder.layer) == 1
+
+
+def test_a_recipe_fills_in_what_was_not_given() -> None:
+    chosen = TrainOptions(recipe="huang2024", epochs=3, out=Path("x")).resolved()
+    assert (chosen.student, chosen.batch_size, chosen.dev_batch_size) == ("bert-base-uncased", 4, 2)
+    assert (chosen.max_length, chosen.lr, chosen.epochs) == (128, 1e-5, 3)

@@ -1,0 +1,37 @@
+"""Hand-made sentences for training tests: a template, a place and a company, labelled as they are filled in."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from distill.document import Document, Entity
+from distill.jsonl import write_jsonl
+
+PLACES = ("oslo", "lima", "quito", "cairo", "turin")
+COMPANIES = ("acme", "globex", "initech", "umbrella", "hooli")
+TEMPLATES = (
+    "the mayor of {LOC} visited {ORG} .", "{ORG} opened an office in {LOC} .", "the team left {LOC} for the bank .",
+    "{ORG} bought {ORG} .", "the company moved from {LOC} to {LOC} and met on the bank .", "the team of {ORG} spoke .",
+)  # fmt: skip
+
+
+def sentence(number: int, seed: int = 0) -> Document:
+    """Sentence `number`: a template with names drawn from the seed."""
+    chance = random.Random(f"{seed}/{number}")
+    text, entities = "", []
+    for part in chance.choice(TEMPLATES).replace("{", "|{").replace("}", "}|").split("|"):
+        label = part.strip("{}")
+        if part.startswith("{"):
+            name = chance.choice(PLACES if label == "LOC" else COMPANIES)
+            entities.append(Entity(len(text), len(text) + len(name), label))
+            text += name
+        else:
+            text += part
+    return Document(f"s{seed}-{number}", text, tuple(entities))
+
+
+def write_sentences(path: Path, count: int, seed: int = 0) -> Path:
+    """A JSONL file of `count` sentences."""
+    write_jsonl((sentence(number, seed) for number in range(count)), path)
+    return path
