@@ -78,7 +78,12 @@ class Encoder:
         path = Path(folder) / "tokenizer.json"
         if not path.is_file():
             raise InputError("no tokenizer.json in this folder; is it a student or a bundle?", path=folder)
-        return cls(_load(path), max_length, stride)
+        return cls(_loaded(path.read_bytes(), path), max_length, stride)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, path: Path, max_length: int, stride: int) -> Encoder:
+        """The Encoder of a `tokenizer.json` that was read, and checked, before; `path` is for messages."""
+        return cls(_loaded(data, path), max_length, stride)
 
     def encode(self, text: str) -> Encoded:
         """Words and pieces of one text of any length; nothing is cut."""
@@ -146,9 +151,9 @@ def _owned(edges: list[tuple[int, int]]) -> list[Window]:
     return [Window(start, end, cuts[i], cuts[i + 1]) for i, (start, end) in enumerate(edges)]
 
 
-def _load(path: Path) -> Tokenizer:
+def _loaded(data: bytes, path: Path) -> Tokenizer:
     try:
-        return Tokenizer.from_file(str(path))
+        return Tokenizer.from_buffer(data)
     except Exception as error:  # the library raises bare Exception for a broken file
         raise InputError(f"not a tokenizer file: {error}", path=path) from None
 
