@@ -21,13 +21,18 @@ def predict_documents(student: Student, documents: Sequence[Document], batch_siz
 
 
 def predict_encoded(
-    student: Student, documents: Sequence[Document], texts: Sequence[Encoded], batch_size: int = 32
+    student: Student,
+    documents: Sequence[Document],
+    texts: Sequence[Encoded],
+    batch_size: int = 32,
+    *,
+    bf16: bool = False,
 ) -> list[Document]:
-    """predict_documents for texts that are encoded already, as a dev set is scored every epoch."""
+    """predict_documents for texts that are encoded already, as a dev set is scored every epoch; if asked, in bf16."""
     encoder, tags = student.encoder, student.tags
     windows = [encoder.windows(text) for text in texts]
     rows = [encoder.row(text, window) for text, own in zip(texts, windows, strict=True) for window in own]
-    logits = iter(window_logits(student, rows, batch_size))
+    logits = iter(window_logits(student, rows, batch_size, bf16=bf16))
     result = []
     for document, text, own in zip(documents, texts, windows, strict=True):
         scores = word_scores(text, own, [next(logits) for _ in own], len(tags))
@@ -35,14 +40,16 @@ def predict_encoded(
     return result
 
 
-def window_logits(student: Student, rows: Sequence[Ids], batch_size: int = 32) -> list[Floats]:
+def window_logits(
+    student: Student, rows: Sequence[Ids], batch_size: int = 32, *, bf16: bool = False
+) -> list[Floats]:
     """Logits of rows of ids without those of the special tokens, each of shape (pieces, tags)."""
     encoder = student.encoder
     model: Any = student.model
     found: list[Floats] = [np.zeros((0, 0), np.float32)] * len(rows)
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
         for chosen in by_length(rows, batch_size):
             ids, mask = _padded([rows[i] for i in chosen], encoder.pad_id)
             scores = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits.float().cpu().numpy()

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
+from distill.scores import Score
 from students.hardware import Hardware
 from students.material import Material, checksums
 from students.options import Recipe, TrainOptions
@@ -107,13 +108,15 @@ class TrainReport:
         return self.tokens / self.seconds if self.seconds else 0.0
 
     @classmethod
-    def of(cls, folder: Path, done: Finished, material: Material, sources: Sequence[Examples]) -> TrainReport:
-        """The report of a training that has just ended."""
-        scores = [row.get("dev") for row in done.metrics]
+    def of(
+        cls, done: Finished, folder: Path, data: tuple[Material, Sequence[Examples]], dev: tuple[Score, Score] | None
+    ) -> TrainReport:
+        """The report of a training that has just ended; `dev` holds the scores of the best and of the last epoch."""
+        best, last = (score.micro._asdict() for score in dev) if dev else (None, None)
         rows = {name: sum(row[name] for row in done.metrics) for name in ("distilled", "gold")}
         return cls(
-            folder, done.epochs, done.steps, done.best_epoch, scores[done.best_epoch - 1], scores[-1], rows,
-            done.tokens, round(done.seconds, 1), tuple(_notes(material, sources)),
+            folder, done.epochs, done.steps, done.best_epoch, best, last, rows, done.tokens, round(done.seconds, 1),
+            tuple(_notes(*data)),
         )  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:
