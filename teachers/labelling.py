@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from distill.document import Document
 from distill.errors import CallError, Interrupted, NerDistillError, TeacherError
@@ -23,6 +24,8 @@ from teachers.teacher import Reply, Teacher
 
 GRACE = 15.0  # seconds that a stopped run waits for answers that are under way, and paid for
 AHEAD = 8  # documents begun for each request under way: one slow answer must not hold up the others
+
+SUSPECTS = 64  # documents without an answer that are taken back if the run ends for the reason of theirs
 
 
 def label(options: LabelOptions, teacher: Teacher | None = None) -> LabelReport:
@@ -47,6 +50,7 @@ def label(options: LabelOptions, teacher: Teacher | None = None) -> LabelReport:
         except KeyboardInterrupt:
             run.interrupted = True
         except TeacherError as error:
+            run.forget_victims(str(error))
             ledger.flush()
             raise TeacherError(f"{error} [{ledger.done} documents done, kept in {ledger.partial}]") from None
         if run.interrupted:
@@ -67,8 +71,12 @@ class _Run:
     bar: Progress
     interrupted: bool = False
     _window: deque[asyncio.Task[tuple[Row, list[Reply]]]] = field(default_factory=deque)
+    _unanswered: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=SUSPECTS))
+    _failure: asyncio.Future[None] | None = None
+    _stopping: bool = False
 
     async def all(self) -> None:
+        self._failure = asyncio.get_running_loop().create_future()
         try:
             with self._signals():
                 await self._stream()
@@ -81,29 +89,54 @@ class _Run:
         failed: BaseException | None = None
         try:
             while self._fill(source, size):
-                first = self._window[0]
-                if not first.done():
+                if not self._window[0].done():
                     self.ledger.flush()
-                self._write(await first)
+                await self._first_or_failure()
+                self._write(self._window[0].result())
         except (NerDistillError, asyncio.CancelledError) as error:
             failed = error
         await self._drain()
         if failed is not None and not self.interrupted:
             raise failed
 
+    def forget_victims(self, error: str) -> None:
+        """Take back the documents that were rejected for what turned out to concern all of them."""
+        numbers = [number for number, reason in self._unanswered if reason.partition(" (tried")[0] in error]
+        if numbers:
+            self.ledger.cut_back(numbers[0])
+
+    async def _first_or_failure(self) -> None:
+        """Wait for the oldest document; raise at once where another one found that the teacher cannot go on."""
+        assert self._failure
+        if not self._window[0].done():
+            either: set[asyncio.Future[Any]] = {self._window[0], self._failure}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if self._failure.done():
+            self._failure.result()
+
+    def _begun(self, item: Document | BadLine) -> asyncio.Task[tuple[Row, list[Reply]]]:
+        task = asyncio.ensure_future(self._one(item))
+        task.add_done_callback(self._noticed)
+        return task
+
+    def _noticed(self, task: asyncio.Task[tuple[Row, list[Reply]]]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._failure and not self._failure.done():
+            self._failure.set_exception(error)
+
     def _fill(self, source: Iterator[Document | BadLine], size: int) -> bool:
         """Begin documents until the window is full; False once there is nothing left."""
         while len(self._window) < size and (item := next(source, None)) is not None:
-            self._window.append(asyncio.ensure_future(self._one(item)))
+            self._window.append(self._begun(item))
         return bool(self._window)
 
     def _remaining(self) -> Iterator[Document | BadLine]:
         """The input without the documents that an earlier run dealt with."""
+        done, last = self.ledger.done, self.ledger.last
         for number, item in enumerate(read_inputs(self.options.inputs), 1):
-            if self.ledger.last == (number, item.id) or number > self.ledger.done:
-                if number > self.ledger.done:
-                    yield item
-            elif self.ledger.last and self.ledger.last[0] == number:
+            if number > done:
+                yield item
+            elif last and last[0] == number and last[1] != item.id:
                 raise CallError(f"{self.ledger.partial} does not fit the input (document {number}); delete it")
 
     def _write(self, done: tuple[Row, list[Reply]]) -> None:
@@ -115,6 +148,8 @@ class _Run:
             self.report.count_reply(reply)
         if isinstance(row, Rejected):
             self.report.rejected[row.kind] += 1
+            if row.kind == "no answer":
+                self._unanswered.append((self.ledger.done, row.row["reason"]))
         else:
             self.report.count_row(row)
         self.bar.advance()
@@ -135,24 +170,25 @@ class _Run:
             final = not isinstance(row, Rejected) or reply.error or reply.source == "recorded"
             if final or conversation.attempt + 1 >= self.options.attempts:
                 return row, replies
+            if self._stopping:  # the answer is in the store; asking again is for the next run
+                raise asyncio.CancelledError
             because = row.row["reason"] if isinstance(row, Rejected) else ""
             conversation = replace(conversation, attempt=conversation.attempt + 1, because=because)
 
     async def _drain(self) -> None:
         """Begin nothing new, wait for what is under way, and write what is complete and in order."""
-        if not self._window:
-            return
+        self._stopping = True
         for task in self._window:
             task.cancel()
-        await asyncio.wait(self._window, timeout=GRACE)
+        if self._window:
+            await asyncio.wait(self._window, timeout=GRACE)
         while self._window and self._window[0].done():
             task = self._window[0]
             if task.cancelled() or task.exception() is not None:
                 break
             self._write(task.result())
-        for task in self._window:
-            if task.done() and not task.cancelled():
-                task.exception()  # seen, so that asyncio does not complain of it
+        if self._failure and self._failure.done():
+            self._failure.exception()  # seen: it is raised by whoever called, and asyncio need not complain of it
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

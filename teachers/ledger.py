@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -69,6 +70,19 @@ class Ledger:
             with self._on_disk():
                 self._rows.flush()
 
+    def cut_back(self, number: int) -> None:
+        """Forget the rows from document `number` on; the next run makes them again, most of them from the store."""
+        assert self._rows and self._refused
+        with self._on_disk():
+            self._rows.flush()
+            refused = [(row.get("number"), end) for row, end in _whole_lines(self._refused, self._rejected_partial)]
+            before = [end for other, end in refused if isinstance(other, int) and other < number]
+            labelled = number - 1 - len(before)
+            ends = (end for _, end in _whole_lines(self._rows, self.partial))
+            self._rows.truncate(max(islice(ends, labelled), default=0))
+            self._refused.truncate(max(before, default=0))
+        self.done = number - 1
+
     def close(self) -> None:
         """Leave the files as they are, for the next run to go on with."""
         for file in (self._rows, self._refused):
@@ -91,7 +105,7 @@ class Ledger:
     def _rename(self) -> None:
         """The last step, which a killed run repeats: it may find any part of it done."""
         if self._rejected_partial.exists() and self._rejected_partial.stat().st_size:
-            os.replace(self._rejected_partial, self._rejected)
+            self._rejected_partial.replace(self._rejected)
         elif self._rejected_partial.exists():
             self._rejected.unlink(missing_ok=True)
             self._rejected_partial.unlink()
@@ -100,7 +114,7 @@ class Ledger:
                 out.writelines(row for row in rows if json.loads(row)["entities"])
             self.partial.unlink()
         elif self.partial.exists():
-            os.replace(self.partial, self.out)
+            self.partial.replace(self.out)
         self._sidecar.unlink(missing_ok=True)
 
     def _locked(self, path: Path) -> BinaryIO:
@@ -139,7 +153,8 @@ class Ledger:
 
     def _resume(self, rows: BinaryIO, refused: BinaryIO, report: LabelReport) -> None:
         """Count what stands in the files, cut what goes beyond their common end, and go on from there."""
-        numbers = {row["number"]: (row, end) for row, end in _whole_lines(refused, self._rejected_partial)}
+        refusals = _whole_lines(refused, self._rejected_partial)
+        numbers = {row.get("number"): (str(row.get("kind")), end) for row, end in refusals}
         kept = refused_end = 0
         for row, end in _whole_lines(rows, self.partial):
             refused_end = self._skip_rejected(numbers, report, refused_end)
@@ -151,11 +166,11 @@ class Ledger:
         rows.truncate(kept)
         refused.truncate(refused_end)
 
-    def _skip_rejected(self, numbers: dict[int, tuple[Any, int]], report: LabelReport, end: int) -> int:
+    def _skip_rejected(self, numbers: Mapping[Any, tuple[str, int]], report: LabelReport, end: int) -> int:
         while self.done + 1 in numbers:
             self.done += 1
-            row, end = numbers[self.done]
-            report.rejected[row["kind"]] += 1
+            kind, end = numbers[self.done]
+            report.rejected[kind] += 1
         return end
 
     @contextmanager
@@ -163,8 +178,10 @@ class Ledger:
         try:
             yield
         except OSError as error:
-            place = error.filename or self.partial
-            raise CallError(f"{place}: cannot be written: {error.strerror}; mend that, the same command goes on") from None
+            raise CallError(
+                f"{error.filename or self.partial}: cannot be written: {error.strerror}; the same command goes on "
+                "when that is mended"
+            ) from None
 
 
 def _line(row: Any) -> bytes:

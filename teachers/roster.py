@@ -15,6 +15,7 @@ from distill.document import Document
 from distill.errors import CallError
 from distill.labels import LabelSet, read_labels
 from distill.libraries import resolve
+from teachers.answers import Shape
 from teachers.intake import identity
 from teachers.options import LabelOptions
 from teachers.replay import ReplayTeacher
@@ -43,7 +44,7 @@ def lesson_for(options: LabelOptions, teacher: Teacher | None = None) -> Lesson:
     own_prompt = options.prompt not in DICTIONARY_PROMPTS
     asks = options.teacher == "openai"
     prompt = resolve("teachers.prompting:Prompt", "teach")(options.prompt) if own_prompt or asks else None
-    shape = prompt.shape() if prompt else "dictionary"
+    shape: Shape = prompt.shape() if prompt else "dictionary"
     labels = _labels(options, shape)
     rules = AlignmentRules(_occurrences(options, shape), options.similarity)
     name = prompt.name if prompt else options.prompt

@@ -1,0 +1,162 @@
+"""A server on loopback that speaks /v1/chat/completions, and misbehaves as it is told."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+KEY = "sk-loopback-0123456789abcdef"
+Fault = str | None
+
+
+def text_of(body: dict[str, Any]) -> str:
+    """The document in a request, taken out of its tags."""
+    found = re.search(r"<(text\d*)>\n(.*)\n</\1>\Z", body["messages"][-1]["content"], re.DOTALL)
+    assert found
+    return found.group(2)
+
+
+def capitals(text: str) -> str:
+    """The answer of a simple teacher: every capitalised word is a person."""
+    return "Step 1. A text.\nResult: " + json.dumps({"PER": re.findall(r"\b[A-Z]\w+", text)})
+
+
+class ChatServer(ThreadingHTTPServer):
+    """`answer` makes the text of a completion; `fault(number, text)` names what goes wrong with a request."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, answer: Callable[[str], str], fault: Callable[[int, str], Fault], delay: float = 0.0) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answer, self.fault, self.delay = answer, fault, delay
+        self.lock = threading.Lock()
+        self.bodies: list[dict[str, Any]] = []
+        self.keys: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
+        self.busy = self.busiest = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up are part of the game."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: ChatServer
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Silence."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            self.server.bodies.append(body)
+            self.server.keys[self.headers.get("Authorization", "")] += 1
+            number = len(self.server.bodies)
+            self.server.busy += 1
+            self.server.busiest = max(self.server.busiest, self.server.busy)
+        try:
+            if self.server.delay:
+                time.sleep(self.server.delay)
+            text = text_of(body)
+            fault = self.server.fault(number, text)
+            getattr(self, f"_{fault}", self._status)(fault or "", text)
+        finally:
+            with self.server.lock:
+                self.server.busy -= 1
+
+    def _send(self, status: int, body: bytes, kind: str = "application/json", **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def completion(self, content: Any, finish: str = "stop", **message: Any) -> bytes:
+        choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": content, **message}}
+        usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+        return json.dumps({"id": "x", "model": "loopback", "choices": [choice], "usage": usage}).encode()
+
+    def _status(self, fault: str, text: str) -> None:
+        """A good answer, or an error with the status that the fault begins with: `429`, `400 some words`."""
+        if fault:
+            status, _, said = fault.partition(" ")
+            key = self.headers.get("Authorization", "")
+            error = {"message": said or f"no, and your header was {key}", "code": said or None, "type": None}
+            headers = {"Retry_After": "0.01"} if status == "429" else {}
+            return self._send(int(status), json.dumps({"error": error}).encode(), **headers)
+        with self.server.lock:
+            self.server.answered[text] += 1
+        return self._send(200, self.completion(self.server.answer(text)))
+
+    def _drop(self, fault: str, text: str) -> None:
+        self.close_connection = True
+        self.connection.close()
+
+    def _half(self, fault: str, text: str) -> None:
+        """A body that ends before its stated length."""
+        body = self.completion("{}")
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:20])
+        self.wfile.flush()
+        self.close_connection = True
+        self.connection.close()
+
+    def _cut(self, fault: str, text: str) -> None:
+        self._send(200, self.completion("{}")[:40])
+
+    def _html(self, fault: str, text: str) -> None:
+        self._send(200, b"<html>Sign in</html>", "text/html")
+
+    def _list(self, fault: str, text: str) -> None:
+        self._send(200, b'["not", "an", "object"]')
+
+    def _choiceless(self, fault: str, text: str) -> None:
+        self._send(200, b'{"choices": []}')
+
+    def _number(self, fault: str, text: str) -> None:
+        self._send(200, self.completion(17))
+
+    def _refusal(self, fault: str, text: str) -> None:
+        self._send(200, self.completion(None, refusal="I would rather not."))
+
+    def _empty(self, fault: str, text: str) -> None:
+        self._send(200, self.completion(""))
+
+    def _length(self, fault: str, text: str) -> None:
+        self._send(200, self.completion('{"PER": ["An', "length"))
+
+    def _garbage(self, fault: str, text: str) -> None:
+        self._send(200, self.completion("I see nobody here."))
+
+
+@contextmanager
+def serving(
+    answer: Callable[[str], str] = capitals, fault: Callable[[int, str], Fault] = lambda number, text: None,
+    delay: float = 0.0,
+) -> Iterator[ChatServer]:  # fmt: skip
+    server = ChatServer(answer, fault, delay)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
