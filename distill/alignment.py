@@ -11,6 +11,7 @@ from distill.assignment import Demand, assign, overlaps
 from distill.boundaries import glued
 from distill.document import Entity, Span
 from distill.errors import CallError
+from distill.folding import CASE
 from distill.occurrences import Place
 from distill.search import Found, Search
 
@@ -136,8 +137,9 @@ def _all(mentions: Sequence[Mention], found: Mapping[str, Found]) -> list[list[P
 
 
 def _outside(places: Sequence[Place], inside: set[Span]) -> list[Place]:
-    free = [place for place in places if Span(place.start, place.end) not in inside]
-    return free or list(places)
+    """Those in no longer name, and of other cases not the common words, if that leaves any."""
+    named = [place for place in places if place.level < CASE or not place.lower] or list(places)
+    return [place for place in named if Span(place.start, place.end) not in inside] or named
 
 
 def _outcome(mention: Mention, places: Sequence[Place], found: Mapping[str, Found]) -> Outcome:

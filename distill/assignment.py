@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from distill.document import Span
+from distill.folding import CASE
 from distill.occurrences import Place
 
 # What speaks against a place, in the order of weight. Losing a mention is worse than all of these.
-LOST, CONFLICT, LEVEL, NESTED, INVERSION, GLUED = 10_000, 1_000, 100, 20, 4, 6
+LOST, CONFLICT, LEVEL, NESTED, LOWER, GLUED, INVERSION = 10_000, 1_500, 100, 20, 8, 6, 4
 
 Cost = tuple[int, int]
 """What speaks against a choice, and the sum of its starts: of equal choices the earliest is taken."""
@@ -46,15 +47,19 @@ def _without_surplus(demands: Sequence[Demand]) -> list[Demand]:
     """Repeats beyond the places there are get none, nor do those that only a longer mention's inside is left for."""
     inside = overlaps({Span(place.start, place.end) for demand in demands for place in demand.places})
     times, asked = Counter(demands), Counter[Demand]()
+    labels = Counter(demand.places for demand in times)
+    repeats: Counter[tuple[Place, ...]] = Counter()
     kept = []
     for demand in demands:
         asked[demand] += 1
+        places = demand.places
         if times[demand] > 1:
-            free = tuple(place for place in demand.places if Span(place.start, place.end) not in inside)
-            places = free or demand.places
-            kept.append(Demand(demand.label, places if asked[demand] <= len(places) else ()))
-        else:
-            kept.append(demand)
+            places = tuple(place for place in places if Span(place.start, place.end) not in inside) or places
+        if asked[demand] > 1:
+            # Every label has its first mention placed before any has its second.
+            repeats[demand.places] += 1
+            places = places if repeats[demand.places] <= len(places) - labels[demand.places] else ()
+        kept.append(Demand(demand.label, places))
     return kept
 
 
@@ -74,6 +79,7 @@ def _burden(demands: Sequence[Demand], glued: Mapping[Place, bool]) -> dict[Plac
     return {
         place: LEVEL * place.level
         + NESTED * (Span(place.start, place.end) in overlapping)
+        + LOWER * (place.lower and place.level >= CASE)
         + GLUED * glued.get(place, False)
         for demand in demands
         for place in demand.places
@@ -178,7 +184,7 @@ def _apart(picks: list[Place | None], weights: Sequence[Mapping[Place, int]]) ->
     """Each place once: the plainer match keeps it, then the earlier in the list; the others move or are lost."""
     taken: set[tuple[int, int]] = set()
     apart: list[Place | None] = [None] * len(picks)
-    placed = sorted((pick.level, index) for index, pick in enumerate(picks) if pick)
+    placed = sorted((pick.rank, index) for index, pick in enumerate(picks) if pick)
     waiting = []
     for _, index in placed:
         pick = picks[index]

@@ -11,6 +11,7 @@ from typing import Any
 
 from distill.boundaries import SPACELESS, fits, kind
 from distill.document import Span
+from distill.edges import with_marks
 from distill.libraries import resolve
 from distill.occurrences import Piece, Place, Source
 
@@ -60,14 +61,16 @@ class Windows:
         if len(wanted.replace(" ", "")) < LEAST_LETTERS or len(asked) > MOST_WORDS:
             return [], "not in the text"
         scored: list[tuple[float, int, str, list[Place]]] = []
-        for count in {len(asked), max(1, len(asked) - 1), len(asked) + 1}:
+        for count in _counts(asked):
             for run, score in self._similar(wanted, count, similarity):
                 places = self._places(said, run, count, score, taken)
-                if places and _plausible(asked, Source(run).pieces, self._digits(places[0]) == _DIGITS.findall(said)):
+                if places:
                     scored.append((score, -abs(count - len(asked)), run, places))
         if not scored:
             return [], "not in the text"
         best = max(scored, key=lambda each: (each[0], each[1], each[2]))
+        if not _plausible(asked, Source(best[2]).pieces, self._digits(best[3][0]) == _DIGITS.findall(said)):
+            return [], "not in the text"
         rivals = [each for each in scored if each[0] > best[0] - MARGIN and not _touch(each[3][0], best[3])]
         return ([], "ambiguous") if rivals else (best[3], "")
 
@@ -86,23 +89,19 @@ class Windows:
     def _places(self, said: str, run: str, count: int, score: float, taken: list[Span]) -> list[Place]:
         pieces, how = self._source.pieces, f"fuzzy {int(score * 100) / 100:.2f}"
         starts = self._of(count)[2][run]
-        spans = (self._with_edges(said, pieces[first].start, pieces[first + count - 1].end) for first in starts)
+        text = self._source.text
+        spans = (with_marks(text, said, pieces[first].start, pieces[first + count - 1].end) for first in starts)
         return [
             Place(span.start, span.end, LEVEL, how)
             for span in spans
-            if fits(self._source.text, *span) and not _covered(span, taken)
+            if fits(text, *span) and not covered(span, taken)
         ]
-
-    def _with_edges(self, said: str, start: int, end: int) -> Span:
-        """The window with the punctuation around it that the mention has too."""
-        before, after = self._source.around(said, start, end)
-        return Span(start - (before or 0), end + (after or 0))
 
     def _digits(self, place: Place) -> list[str]:
         return _DIGITS.findall(self._source.text[place.start : place.end])
 
 
-def _covered(span: Span, taken: list[Span]) -> bool:
+def covered(span: Span, taken: list[Span]) -> bool:
     """Whether one of the taken stretches (sorted, apart) overlaps the span."""
     at = bisect_left(taken, Span(span.end, 0))
     return at > 0 and taken[at - 1].end > span.start
@@ -121,8 +120,20 @@ def _plausible(asked: list[Piece], found: list[Piece], same_digits: bool) -> boo
         return _without_one(*sorted((one, other), key=len))
     if all(len(word) == 1 for word in one):
         return True
+    return all(_alike(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _alike(one: str, other: str) -> bool:
     scorer, _ = _matcher()
-    return all(a == b or scorer(a, b) >= WORD_SIMILARITY for a, b in zip(one, other, strict=True))
+    return one == other or sorted(one) == sorted(other) or scorer(one, other) >= WORD_SIMILARITY
+
+
+def _counts(asked: list[Piece]) -> list[int]:
+    """How many words a window has: a word more or less, but no character in a script without spaces."""
+    size = len(asked)
+    if any(kind(char) == SPACELESS for piece in asked for char in piece.key):
+        return [size]
+    return sorted({size, max(1, size - 1), size + 1})
 
 
 def _without_one(shorter: list[str], longer: list[str]) -> bool:

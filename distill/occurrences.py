@@ -7,31 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from distill.boundaries import SPACELESS, clings, fits, invisible, joined, kind
+from distill.boundaries import SPACELESS, clings, fits, joined, kind
 from distill.document import Span
-from distill.folding import (
-    ACCENTS,
-    CASE,
-    JOINED,
-    PUNCTUATION,
-    QUOTES,
-    compatible,
-    difference,
-    key,
-    key_with_offsets,
-    typography,
-)
+from distill.edges import edges
+from distill.folding import ACCENTS, CASE, JOINED, PUNCTUATION, QUOTES, difference, key, key_with_offsets, typography
 from distill.words import words
 
 _DIGITS = re.compile(r"\d+")
-_DOTTED = re.compile(r"\b[^\W\d_]\.[^\W\d_]$")  # the `U.S` of an abbreviation, to which its last full stop belongs
 _POSSESSIVE = re.compile(r"'\s*s\b", re.IGNORECASE)
-_DOUBLED = re.compile(r"(?<=[.?!])\.$")
-_DOUBLE = frozenset('"“”„‟″«»〝〞〟＂')
-_WRAPPERS = QUOTES + "*_"
-_OPENING, _CLOSING = "([{<（【", ")]}>）】"
+_SEPARATORS = re.compile(r"[:;!?()\[\]{}]|(?<!\w)'|'(?!\w)")  # what stands between names rather than in one
+MOST_SYMBOLS = 20
 _LOOSE = frozenset(QUOTES + ".,;:()[]{}-–—…*")
-REACH = 40  # characters around a name in which its punctuation is looked for
 # A name is not one of these in lower case: "US" is not found in "us", nor "IT" in "it".
 _FUNCTION_WORDS = frozenset((
     "a", "all", "am", "an", "and", "are", "as", "at", "be", "but", "by", "can", "do", "for", "had", "has", "he", "her",
@@ -50,6 +36,11 @@ class Place:
     how: str = ""
     fragments: tuple[Span, ...] = ()
     lower: bool = False  # reads all lower case
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """The strongest repair, then how many there are: the lower, the plainer."""
+        return self.level, self.how.count(",")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +97,21 @@ class Source:
     def equal(self, said: str) -> list[Place]:
         """Places that read `said` under repairs that keep its letters and digits."""
         places = []
-        bare = unwrapped(said)
         for start, end in self._hits(key(said)):
-            options = (self._place(said, bare, *edges) for edges in self._edges(said, bare, start, end))
-            best = min((option for option in options if option), key=lambda place: place.level, default=None)
+            options = [self._place(said, inner, span) for span, inner in edges(self.text, said, start, end)]
+            best = min((option for option in options if option), key=lambda place: place.rank, default=None)
             if best:
                 places.append(best)
-        return places
+        return places or self._symbols(said)
+
+    def _symbols(self, said: str) -> list[Place]:
+        """Places of a mention that has neither letter nor digit, white space aside."""
+        bare = "".join(said.split())
+        if key(said) or not bare or len(bare) > MOST_SYMBOLS:
+            return []
+        spaced = re.compile(r"\s*".join(map(re.escape, bare)))
+        found = (self._place(said, said, Span(*match.span())) for match in spaced.finditer(self.text))
+        return [place for place in found if place]
 
     def _hits(self, wanted: str) -> Iterator[Span]:
         """Spans whose key is `wanted`, whole characters only."""
@@ -138,59 +137,16 @@ class Source:
             end += 1
         return end
 
-    def _edges(self, said: str, bare: str, start: int, end: int) -> list[Span]:
-        """The stretch with the punctuation around it that the mention has too, and without."""
-        before, after = self.around(bare, start, end)
-        # The full stop of `U.S.` belongs to it, also where the mention is `US`.
-        if not after and _DOTTED.search(self.text, start, end) and self.text.startswith(".", end):
-            after = 1
-        opened, closed = start - (before or 0), end + (after or 0)
-        edges = [Span(opened, closed), Span(opened, end), Span(start, closed), Span(start, end)]
-        before, after = self.around(said, start, end)
-        if before is not None and after is not None:
-            full = Span(start - before, end + after)
-            edges += [full] if _paired(said, self.text[full.start : full.end]) else []
-        return list(dict.fromkeys(edges))
-
-    def around(self, said: str, start: int, end: int) -> tuple[int | None, int | None]:
-        """How far the punctuation of `said` reaches before its first and after its last letter; None if absent."""
-        abbreviation = "." in said.rstrip()[:-1]
-        after = _matched(_tail(said), self.text[end : end + REACH], abbreviation=abbreviation)
-        before = _matched(_tail(said[::-1]), self.text[max(0, start - REACH) : start][::-1])
-        return before, after
-
-    def _place(self, said: str, bare: str, start: int, end: int) -> Place | None:
-        found = self.text[start:end]
+    def _place(self, said: str, inner: str, span: Span) -> Place | None:
+        found = self.text[span.start : span.end]
         match = difference(found, said)
-        if match is None or not fits(self.text, start, end):
+        if match is None or not fits(self.text, *span):
             return None
-        level, how = match
-        if not _trusted(level, found, said):
-            bare = _without_stop(bare)
-            within = difference(found, bare)
-            if within is None or not _trusted(within[0], found, bare):
+        if not _trusted(match[0], found, said):
+            within = difference(found, inner) if len(key(said)) >= 4 or _letters(inner) == _letters(said) else None
+            if within is None or not _trusted(within[0], found, inner):
                 return None
-        return Place(start, end, level, how, lower=found.islower())
-
-
-def unwrapped(said: str) -> str:
-    """Without quotes, brackets and stars around it, and without a comma, semicolon or second full stop behind."""
-    while True:
-        bare = _DOUBLED.sub("", said.strip().rstrip(",;").strip(_WRAPPERS))
-        if len(bare) > 1 and (bare[0] in _OPENING or bare[-1] in _CLOSING):
-            opened, closed = bare[0] in _OPENING, bare[-1] in _CLOSING
-            if opened and (closed or not any(char in _CLOSING for char in bare)):
-                bare = bare[1:]
-            if closed and (opened or not any(char in _OPENING for char in bare)):
-                bare = bare[:-1]
-        if bare in (said, ""):
-            return said
-        said = bare
-
-
-def _without_stop(said: str) -> str:
-    """Without a full stop behind the mention, unless it has others, as an abbreviation does."""
-    return said[:-1] if said.find(".") == len(said) - 1 else said
+        return Place(*span, *match, lower=found.islower())
 
 
 def _parts(text: str, position: int, mixed: bool) -> bool:
@@ -203,45 +159,11 @@ def _parts(text: str, position: int, mixed: bool) -> bool:
     return left.isalnum() and right.isalnum()
 
 
-def _paired(said: str, found: str) -> bool:
-    """Whether quotes around the mention are one pair in the text, not the end of one and the start of another."""
-    bare = said.strip()
-    if len(bare) < 3 or bare[0] not in QUOTES or bare[-1] not in QUOTES:
-        return True
-    double = [edge[0] in _DOUBLE or edge[0] == edge[1] for edge in (found[:2], found[:-3:-1])]
-    return double[0] == double[1]
-
-
-def _matched(marks: str, near: str, *, abbreviation: bool = False) -> int | None:
-    """How many characters of `near` spell out all of `marks`, white space aside; None where they do not."""
-    used = 0
-    for mark in marks:
-        at = used
-        while at < len(near) and (near[at].isspace() or invisible(near[at])):
-            at += 1
-        # A full stop set apart in tokenised text ends the sentence, unless the mention is an abbreviation.
-        stop = at > used == 0 and mark == "." and not abbreviation
-        if stop or at >= len(near) or compatible(typography(near[at])) != mark:
-            return None
-        used = at + 1
-        while mark == "'" and used < len(near) and near[used] == near[at] and near[at] in "'`":
-            used += 1
-    return used
-
-
 def _next_start(text: str, position: int) -> int:
     """The first position from here on where a mention may begin; keeps the search linear in long words."""
     while position < len(text) and joined(text, position):
         position += 1
     return position
-
-
-def _tail(said: str) -> str:
-    """The punctuation after the last letter, with straight quotes and without white space."""
-    size = len(said)
-    while size and not key(said[size - 1]) and not clings(said[size - 1]):
-        size -= 1
-    return "".join(compatible(typography(said[size:])).split())
 
 
 def _trusted(level: int, found: str, said: str) -> bool:
@@ -250,7 +172,7 @@ def _trusted(level: int, found: str, said: str) -> bool:
         return False
     if level < PUNCTUATION:
         return True
-    for pattern in (_DIGITS, _POSSESSIVE):
+    for pattern in (_DIGITS, _POSSESSIVE, _SEPARATORS):
         if pattern.findall(typography(found)) != pattern.findall(typography(said)):
             return False
     letters = len(key(said))

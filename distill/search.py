@@ -8,9 +8,9 @@ from functools import cached_property
 
 from distill.assignment import overlaps
 from distill.document import Span
-from distill.folding import CASE, difference, key
+from distill.folding import CASE, PUNCTUATION, difference, key
 from distill.fragments import Fragments
-from distill.fuzzy import Windows, merged
+from distill.fuzzy import Windows, covered, merged
 from distill.occurrences import SAME_NAME, Place, Source
 from distill.variants import FINAL_S, variants
 
@@ -45,7 +45,7 @@ class Search:
         """Where each string may stand; `wanted` says how many mentions share it."""
         exact = {said: self._exact(said) for said in wanted if said.strip()}
         held = {Span(place.start, place.end) for places in exact.values() for place in places}
-        placed = {said: places or self._elsewhere(said, wanted[said]) for said, places in exact.items()}
+        placed = {said: places or self._elsewhere(said, wanted[said], held) for said, places in exact.items()}
         taken = [Span(place.start, place.end) for places in placed.values() for place in places]
         inside = overlaps(set(taken))
         found = {said: Found(why="empty") for said in wanted if not said.strip()}
@@ -60,31 +60,40 @@ class Search:
         places = self._source.exact(bare)
         return places if bare == said else [_restated(self._source.text, place, said) for place in places]
 
-    def _elsewhere(self, said: str, demand: int) -> list[Place]:
-        """Places of a string that stands nowhere as it is: another spelling, inside a word, a variant."""
+    def _elsewhere(self, said: str, demand: int, held: set[Span]) -> list[Place]:
+        """Places of a string that stands nowhere as it is: another spelling, inside a word, a variant.
+
+        Places that another string reads exactly come last.
+        """
         bare = _bare(said)
-        spelt = _plainest(_likelier(self._source.equal(bare)), demand)
-        if spelt and bare != said:
+        spelt = self._source.equal(bare)
+        if bare != said:
             spelt = [_restated(self._source.text, place, said) for place in spelt]
-        return spelt or self._source.inside(bare) or self._variants(said, demand)
+        free = [place for place in spelt if Span(place.start, place.end) not in held]
+        near = _plainest(free, demand) or self._source.inside(bare)
+        if near and len(near) >= demand:
+            return near
+        return near + _plainest([place for place in spelt if place not in near], demand) or self._variants(said, demand)
 
     def _further(self, said: str, short: int, held: set[Span]) -> list[Place]:
         """More places for a string said more often than it stands free; none that another string reads exactly.
 
         "Faro" said twice may be the "FARO" and the "Faro" of the text, "Serb" its "Serbs" and its "Serb".
         """
-        further = [place for place in _likelier(self._source.equal(_bare(said))) if place.level <= SAME_NAME]
-        further = [place for place in further if Span(place.start, place.end) not in held]
+        further = [place for place in self._source.equal(_bare(said)) if place.level <= SAME_NAME]
+        apart = merged(held)
+        further = [place for place in further if not covered(Span(place.start, place.end), apart)]
         if len(further) < short:
             more = self._variants(said, short, FINAL_S)
-            further += [place for place in more if Span(place.start, place.end) not in held]
+            further += [place for place in more if not covered(Span(place.start, place.end), apart)]
         return further
 
     def _variants(self, said: str, demand: int, only: str = "") -> list[Place]:
         """Places of the mention without what teachers add, or with what they leave off."""
         for name, other in variants(said, only):
-            places = self._source.exact(other) or _plainest(_likelier(self._source.equal(other)), demand)
-            places = [place for place in places if place.level < CASE or len(key(other)) >= 6]
+            places = self._source.exact(other) or _plainest(self._source.equal(other), demand)
+            most = PUNCTUATION if len(key(other)) >= 6 else CASE
+            places = [place for place in places if place.level < most]
             if places:
                 hows = (", ".join(filter(None, (name, place.how))) for place in places)
                 return [replace(place, level=VARIANT_LEVEL, how=how) for place, how in zip(places, hows, strict=True)]
@@ -111,17 +120,11 @@ def _bare(said: str) -> str:
 def _plainest(places: list[Place], demand: int) -> list[Place]:
     """The places with the least repair, and stronger ones only while there are fewer places than mentions."""
     kept: list[Place] = []
-    for level in sorted({place.level for place in places}):
-        if kept and (len(kept) >= demand or level > SAME_NAME):
+    for rank in sorted({place.rank for place in places}):
+        if kept and (len(kept) >= demand or rank[0] > SAME_NAME):
             break
-        kept += [place for place in places if place.level == level]
+        kept += [place for place in places if place.rank == rank]
     return kept
-
-
-def _likelier(places: list[Place]) -> list[Place]:
-    """Where a name was found in other cases, its lower-case places count only if there are no others."""
-    capital = [place for place in places if place.level < CASE or not place.lower]
-    return capital or places
 
 
 def _restated(text: str, place: Place, said: str) -> Place:

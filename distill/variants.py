@@ -6,7 +6,9 @@ import html
 import re
 from collections.abc import Callable, Iterator
 
-_ARTICLE = re.compile(r"(?:the|an?)\s+(?=\S)", re.IGNORECASE)
+from distill.folding import QUOTES
+
+_ARTICLE = re.compile(r"^(?:the|an?)\s+(?=\S)", re.IGNORECASE)
 _GLOSS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*$")
 _POSSESSIVE = re.compile(r"\s*['’](?:s|S)?$")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
@@ -22,21 +24,25 @@ def _without_escapes(said: str) -> str:
     return html.unescape(_ESCAPE.sub(read, said))
 
 
+_AROUND = QUOTES + " \t\n*_,;"
 FINAL_S = "final s"
 VARIANTS: tuple[tuple[str, Callable[[str], str], int], ...] = (
     ("escape", _without_escapes, 1),
-    ("article", lambda said: _ARTICLE.sub("", said, count=1), 2),
+    ("article", lambda said: _ARTICLE.sub("", said, count=1), 1),
     ("gloss", lambda said: _GLOSS.sub("", said), 2),
     ("possessive", lambda said: _POSSESSIVE.sub("", said), 1),
     (FINAL_S, lambda said: said + "s", 3),
     (FINAL_S, lambda said: said + "S" if said[-1:].isupper() else said, 3),
-    (FINAL_S, lambda said: said[:-1] if said[-1:] in ("s", "S") else said, 3),
+    (FINAL_S, lambda said: said[:-1] if said[-1:] in ("s", "S") and said[-2:-1].isalpha() else said, 3),
 )
 
 
 def variants(said: str, only: str = "") -> Iterator[tuple[str, str]]:
     """Other ways to say the mention, each with the name of the repair; the likeliest first."""
-    for name, change, least in VARIANTS:
+    said = said.strip(_AROUND) or said
+    # A capital "The" may be the name's own.
+    ordered = sorted(VARIANTS, key=lambda each: each[0] != FINAL_S) if said.startswith("The ") else VARIANTS
+    for name, change, least in ordered:
         other = change(said).strip() if only in ("", name) else said
         if other != said and sum(char.isalnum() for char in other) >= least:
             yield name, other

@@ -151,12 +151,14 @@ def _score(case: Case, said: Said, truth: Sequence[Span], rules: AlignmentRules)
     tally = Tally(said=len(said.mentions))
     meant = {(truth[at], case.mentions[at].label): at for at in said.origin if at is not None}
     names = [case.mentions[at].text for at in meant.values()]
+    shared = {one.text.casefold() for one in case.mentions for other in case.mentions if _two_labels(one, other)}
     slipped = {at: mention.text for at, mention in zip(said.origin, said.mentions, strict=True) if at is not None}
     found = align(said.text, said.mentions, rules).outcomes
     # The same name twice under one label: either may take either place, and a repeat the place of the first.
     reached = {(entity.span, entity.label) for outcome in found for entity in outcome.entities}
     for place, true in meant.items():
-        unique = not _ambiguous(case.text, case.mentions[true].text, slipped[true], names)
+        name = case.mentions[true].text
+        unique = name.casefold() not in shared and not _ambiguous(case.text, name, slipped[true], names)
         tally.unique += unique
         tally.missed += unique and place not in reached
     for outcome, at in zip(found, said.origin, strict=True):
@@ -165,11 +167,16 @@ def _score(case: Case, said: Said, truth: Sequence[Span], rules: AlignmentRules)
             tally.lost += 1
         elif (outcome.entities[0].span, outcome.mention.label) in meant:
             tally.recovered += 1
-        elif _ambiguous(case.text, name, outcome.mention.text, names):
+        elif name.casefold() in shared or _ambiguous(case.text, name, outcome.mention.text, names):
             tally.elsewhere += 1
         else:
             tally.wrong += 1
     return tally
+
+
+def _two_labels(one: Mention, other: Mention) -> bool:
+    """Whether one name stands under two labels: nothing in a dictionary says which of its places is whose."""
+    return one.label != other.label and one.text.casefold() == other.text.casefold()
 
 
 def _ambiguous(text: str, true: str, said: str, names: Sequence[str]) -> bool:
