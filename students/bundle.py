@@ -1,0 +1,161 @@
+"""The bundle's manifest: what the folder holds, by checksum, and what was measured when it was made.
+
+A manifest is refused unless its bytes are exactly what this module would write for it, so that a flipped byte is found
+in the manifest as in any other file. Files are hashed from the very bytes that are then used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from distill.errors import InputError
+
+FORMAT = 1
+MANIFEST, MODEL, TOKENIZER, SELFTEST, CARD = (
+    "manifest.json", "model.onnx", "tokenizer.json", "selftest.jsonl", "README.md",
+)  # fmt: skip
+NEEDED = (MODEL, TOKENIZER, SELFTEST)
+_LARGEST_MANIFEST = 1 << 24
+_PART = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle says of itself.
+
+    `files` maps each file's path to its `sha256` and `size`. `verified` names the machine that made the checks, `data`
+    what the student learned from and was checked on, `scores` what came out, `tolerances` how far a replay may differ.
+    Logits are divided by `temperature` before they become probabilities.
+    """
+
+    labels: tuple[str, ...]
+    max_length: int
+    stride: int
+    precision: str
+    reduce_range: bool
+    opset: int
+    files: Mapping[str, Mapping[str, Any]]
+    temperature: float = 1.0
+    verified: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    tolerances: Mapping[str, float] = field(default_factory=dict)
+    made_by: str = ""
+    format: int = FORMAT
+
+    def rendered(self) -> bytes:
+        """The manifest's bytes; its own checksum stands at the end, over everything else."""
+        row = {each.name: getattr(self, each.name) for each in fields(self)} | {"labels": list(self.labels)}
+        return json.dumps(row | {"sha256": _digest(row)}, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def _digest(row: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
+
+
+def entry(data: bytes) -> dict[str, Any]:
+    """A file's line in the manifest."""
+    return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """A bundle's manifest; InputError where there is none, or it is damaged or of a format that is not known here."""
+    path = folder / MANIFEST
+    if not folder.exists():
+        raise InputError("no such bundle", path=folder)
+    if not path.is_file():
+        raise InputError(f"not a bundle: no {MANIFEST} in it; `ner-distill export` makes one", path=folder)
+    if path.stat().st_size > _LARGEST_MANIFEST:
+        raise InputError("far too large for a manifest", path=path)
+    raw = path.read_bytes()
+    try:
+        row = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"damaged: not JSON ({error}); copy the bundle again", path=path) from None
+    manifest = _manifest(row, path)
+    if manifest.rendered() != raw:
+        raise InputError("damaged: its checksum does not hold; copy the bundle again", path=path)
+    return manifest
+
+
+def _manifest(row: Any, path: Path) -> Manifest:
+    if not isinstance(row, dict):
+        raise InputError("damaged: not a JSON object; copy the bundle again", path=path)
+    if row.get("format") != FORMAT:
+        message = f"is of format {row.get('format')!r}, this program reads format {FORMAT}"
+        raise InputError(f"{message}; use the version that made the bundle, or a newer one", path=path)
+    known = {each.name for each in fields(Manifest)}
+    if set(row) != known | {"sha256"}:
+        named = ", ".join(sorted(set(row) ^ (known | {"sha256"})))
+        raise InputError(f"damaged: keys that do not belong or are missing: {named}", path=path)
+    values = {name: value for name, value in row.items() if name in known}
+    try:
+        manifest = Manifest(**values | {"labels": tuple(row["labels"])})
+    except TypeError as error:
+        raise InputError(f"damaged: {error}", path=path) from None
+    _check(manifest, path)
+    return manifest
+
+
+def _check(manifest: Manifest, path: Path) -> None:
+    integers = (manifest.max_length, manifest.stride, manifest.opset)
+    sound = (
+        bool(manifest.labels) and all(isinstance(label, str) and label for label in manifest.labels)
+        and all(type(value) is int for value in integers) and isinstance(manifest.files, dict)
+        and isinstance(manifest.tolerances, dict) and type(manifest.temperature) in (int, float)
+        and manifest.temperature > 0
+    )  # fmt: skip
+    if not sound:
+        raise InputError("damaged: a value is not of its kind", path=path)
+    for name, row in manifest.files.items():
+        _check_name(name, path)
+        if not (isinstance(row, dict) and type(row.get("size")) is int and _SHA256.fullmatch(str(row.get("sha256")))):
+            raise InputError(f"damaged: {name} needs a sha256 and a size", path=path)
+    missing = [name for name in NEEDED if name not in manifest.files]
+    if missing:
+        raise InputError(f"damaged: lists no {', '.join(missing)}", path=path)
+
+
+def _check_name(name: str, path: Path) -> None:
+    """Paths stay in the folder: plain relative names, no `..`, no drive, nothing a shell or a file system may twist."""
+    if not name or len(name) > 200 or not all(_PART.fullmatch(part) for part in name.split("/")):
+        raise InputError(f"names a file outside the bundle: {name!r}; do not trust this bundle", path=path)
+
+
+def read_file(folder: Path, manifest: Manifest, name: str) -> bytes:
+    """The bytes of a listed file, checked; InputError that names the file where they are not those of the export."""
+    path, row = folder / name, manifest.files[name]
+    if path.resolve() != folder.resolve() / name:
+        raise InputError("is a link; a bundle holds plain files", path=path)
+    if not path.is_file():
+        raise InputError("is missing from the bundle; copy it again", path=path)
+    size = path.stat().st_size
+    if size != row["size"]:
+        raise InputError(f"damaged: {size} bytes instead of {row['size']}; copy the bundle again", path=path)
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != row["sha256"]:
+        raise InputError("damaged: its checksum does not hold; copy the bundle again", path=path)
+    return data
+
+
+def read_bundle(folder: Path, wanted: tuple[str, ...] = ()) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest and the bytes of the `wanted` files, after every file of the bundle was checked."""
+    manifest = read_manifest(folder)
+    kept = {}
+    for name in sorted(manifest.files):
+        data = read_file(folder, manifest, name)
+        if name in wanted:
+            kept[name] = data
+    return manifest, kept
+
+
+def size_of(manifest: Manifest) -> int:
+    """Bytes of all listed files."""
+    return sum(int(row["size"]) for row in manifest.files.values())

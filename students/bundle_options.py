@@ -1,0 +1,47 @@
+"""The options of the sealed room's commands: export, selftest, predict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from distill.options import Options, option
+
+PRECISIONS = ("int8", "fp32")
+FORMATS = ("jsonl", "conll", "table", "html")
+OFFSETS = ("codepoint", "utf8", "utf16")
+
+
+@dataclass(frozen=True)
+class ExportOptions(Options):
+    """What `export` needs to know."""
+
+    run: Path = option(help="the run folder, or a student's", argument=True)
+    out: Path = option(help="the bundle to make")
+    precision: str = option("int8", "of the weights", choices=PRECISIONS)
+    reduce_range: bool = option(False, "7 bits a weight, for CPUs without VNNI instructions")
+    verify: tuple[Path, ...] = option((), "documents labelled by people to check on; otherwise the run's dev file")
+    max_f1_drop: float = option(0.003, "how far strict F1 may fall below PyTorch's", at_least=0, at_most=1)
+    licence: str = option("", "the licence of the student and its data, for the manifest")
+
+
+@dataclass(frozen=True)
+class SelftestOptions(Options):
+    """What `selftest` needs to know."""
+
+    bundle: Path = option(help="the bundle to test", argument=True)
+    threads: int | None = option(None, "CPU threads; otherwise what this process may use", at_least=1)
+
+
+@dataclass(frozen=True)
+class PredictOptions(Options):
+    """What `predict` needs to know."""
+
+    bundle: Path = option(help="the bundle", argument=True)
+    inputs: tuple[Path, ...] = option((), "texts to tag (JSONL, text, CoNLL); - is stdin", argument=True, flag="input")
+    text: str | None = option(None, "a text to tag")
+    format: str = option("jsonl", "of the answer", choices=FORMATS)
+    offsets: str = option("codepoint", "what offsets in the JSONL count", choices=OFFSETS)
+    out: Path | None = option(None, "write the answer into this file")
+    uncertainty: bool = option(False, "add entropy and margin to each document's meta")
+    threads: int | None = option(None, "CPU threads; otherwise what this process may use", at_least=1)

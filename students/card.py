@@ -1,0 +1,73 @@
+"""The bundle's README: what the student is, how it was checked, and how to use it where there is no network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from students.bundle import Manifest
+
+
+def card(manifest: Manifest) -> str:
+    """The page as Markdown, made of the manifest's values alone."""
+    scores, verified, tolerances = manifest.scores, manifest.verified, manifest.tolerances
+    low, high = scores["strict_f1_interval"]
+    return f"""# A named entity tagger for a room with no network
+
+It finds {", ".join(manifest.labels)} in text of any length. Everything it needs lies in this folder; `manifest.json`
+holds the sha256 of each file, and nothing is loaded before they agree.
+
+    ner-distill selftest .                        # checksums, replayed texts, speed
+    ner-distill predict . --text "..."            # or files, or - for a stream
+    python -c "from students.runtime import Student; print(Student.load('.').tag(['...']))"
+
+## Scores
+
+Strict F1 {scores["strict_f1"]:.4f} (95 % interval {low:.4f} to {high:.4f}) on {scores["documents"]} documents
+({_names(manifest.data.get("verified_on", []))}); PyTorch gets {scores["strict_f1_pytorch"]:.4f} there.
+{scores["words_with_other_tag"]} of {scores["words"]} words have another tag than in PyTorch. The epoch may have been
+chosen on these documents, so expect a little less elsewhere.
+
+| label | precision | recall | F1 | in the data |
+|---|---|---|---|---|
+{_rows(scores["labels"])}
+
+## What it is
+
+| | |
+|---|---|
+| precision | {manifest.precision}{", weights of 7 bits (for CPUs without VNNI)" if manifest.reduce_range else ""} |
+| windows | {manifest.max_length} tokens, neighbours share {manifest.stride}; nothing is cut |
+| graph | ONNX opset {manifest.opset}, input `input_ids`, one unpadded row at a time, output `logits` |
+| checked on | {verified["instructions"]}, onnxruntime {verified["onnxruntime"]} |
+| fp32 logits | at most {tolerances["logits_found"]:.1e} from PyTorch's ({tolerances["logits"]:g} allowed) |
+| licence | {manifest.data.get("licence") or "not stated"} |
+
+## Data
+
+| use | file | sha256 |
+|---|---|---|
+{_data(manifest.data)}
+
+`selftest.jsonl` holds texts of the documents it was checked on: where those are confidential, so is this folder.
+
+## Limits
+
+The entities are flat: none lies in another. Scores are the student's own probabilities. All figures hold for the data
+above and no other.
+"""
+
+
+def _names(rows: list[dict[str, Any]]) -> str:
+    return ", ".join(str(row["name"]) for row in rows)
+
+
+def _rows(labels: dict[str, dict[str, float]]) -> str:
+    return "\n".join(
+        f"| {label} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['gold']} |"
+        for label, row in labels.items()
+    )
+
+
+def _data(data: Any) -> str:
+    uses = [*data.get("trained_on", {}).items(), ("checked on", data.get("verified_on", []))]
+    return "\n".join(f"| {use} | {row['name']} | `{row['sha256'][:16]}` |" for use, rows in uses for row in rows)

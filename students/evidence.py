@@ -1,0 +1,88 @@
+"""What a student is checked on at export: documents labelled by people, and where all its data is from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distill.corpora import read_gold_flat
+from distill.document import Document
+from distill.errors import CallError, InputError
+from distill.labels import Label, LabelSet
+
+NO_DEV = "give documents labelled by people as --verify (never the test file)"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Documents to check on, and what the manifest says of the data: names and checksums, no paths."""
+
+    documents: list[Document]
+    data: dict[str, Any]
+
+
+def evidence(run: Path, verify: Sequence[Path], labels: Sequence[str], licence: str) -> Evidence:
+    """The documents of `--verify`, or else those the run chose its best epoch on."""
+    config = _config(run)
+    known = LabelSet(tuple(Label(label) for label in labels))
+    if verify:
+        documents = [document for path in verify for document in read_gold_flat(path, known).documents]
+        names = [_named(path) for path in verify]
+    else:
+        documents, names = _dev(run, config, known)
+    if not any(document.entities for document in documents):
+        raise InputError(f"no entities to check on; {NO_DEV}", path=names[0]["name"])
+    files = config.get("data", {})
+    trained = {use: [_bare(each) for each in files.get(use, [])] for use in ("distilled", "gold", "dev")}
+    data: dict[str, Any] = {"verified_on": names, "trained_on": trained, "licence": licence}
+    for key in ("source", "licence"):
+        said = sorted({str(document.meta[key]) for document in documents if document.meta.get(key)})
+        data[f"verified_on_{key}"] = said[:20]
+    return Evidence(documents, data)
+
+
+def _config(run: Path) -> dict[str, Any]:
+    for folder in (run, run.parent):
+        path = folder / "config.json"
+        if path.is_file():
+            try:
+                found = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise InputError(f"not JSON: {error}", path=path) from None
+            if isinstance(found, dict) and isinstance(found.get("data"), dict):
+                return found
+    return {}
+
+
+def _dev(run: Path, config: dict[str, Any], labels: LabelSet) -> tuple[list[Document], list[dict[str, Any]]]:
+    from students.material import dev_share, divided
+
+    options, files = config.get("options", {}), config.get("data", {})
+    share = dev_share(options["dev"]) if options.get("dev") else None
+    chosen = files.get("gold" if share is not None else "dev", [])
+    if not chosen:
+        raise CallError(f"{run} names no dev file to check on; {NO_DEV}")
+    documents: list[Document] = []
+    for each in chosen:
+        path = Path(str(each["path"]))
+        if not path.is_file() or _named(path)["sha256"] != each["sha256"]:
+            raise CallError(f"the run's dev data {path} is gone or has changed since; {NO_DEV}")
+        documents += read_gold_flat(path, labels).documents
+    names = [_bare(each) for each in chosen]
+    if share is None:
+        return documents, names
+    _, dev = divided(documents, share, int(options["seed"]))
+    return dev, [each | {"share": share, "seed": int(options["seed"])} for each in names]
+
+
+def _bare(row: dict[str, Any]) -> dict[str, Any]:
+    """A file's name and checksum; where it lay is nobody's business."""
+    return {"name": Path(str(row["path"])).name, "sha256": row["sha256"]}
+
+
+def _named(path: Path) -> dict[str, Any]:
+    return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}

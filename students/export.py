@@ -1,0 +1,156 @@
+"""From a trained student to a bundle that passed every gate, or to no bundle at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from distill.errors import CallError, InputError
+from distill.jsonl import document_to_json, dump_line
+from distill.libraries import resolve
+from distill.progress import say
+from students.bundle import CARD, MANIFEST, MODEL, SELFTEST, TOKENIZER, Manifest, entry, size_of
+from students.bundle_options import ExportOptions
+from students.cores import cores, instruction_set
+from students.evidence import Evidence, evidence
+from students.rehearsal import TOLERANCES, rehearsed
+from students.runtime import ENGINE, Student
+
+_COMPANY = 200  # documents tagged once more alone, to see that company does not matter
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """The bundle and what the gates found."""
+
+    bundle: Path
+    manifest: Manifest
+
+    @property
+    def f1(self) -> float:
+        return float(self.manifest.scores["strict_f1"])
+
+    @property
+    def f1_pytorch(self) -> float:
+        return float(self.manifest.scores["strict_f1_pytorch"])
+
+    def __str__(self) -> str:
+        scores = self.manifest.scores
+        return (
+            f"{self.bundle}: {self.manifest.precision}, {size_of(self.manifest) / 1e6:.1f} MB; strict F1 {self.f1:.4f} "
+            f"on {scores['documents']} documents (PyTorch {self.f1_pytorch:.4f}), {scores['words_with_other_tag']} of "
+            f"{scores['words']} words with another tag"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures for programs."""
+        return {
+            "bundle": str(self.bundle), "precision": self.manifest.precision, "bytes": size_of(self.manifest),
+            "scores": dict(self.manifest.scores),
+        }  # fmt: skip
+
+
+def export(options: ExportOptions) -> ExportReport:
+    """Make a bundle of a run's student.
+
+    Raises CheckFailed, and leaves no bundle, where the graph's logits, the answers in company or strict F1 do not hold.
+    """
+    _check_target(options.out)
+    outside = resolve("students.model:load_student", "export")(options.run)
+    gates = resolve("students.gates", "export")
+    proof = evidence(options.run, options.verify, outside.tags.labels, options.licence)
+    say(f"tracing the student to ONNX, then checking it on {len(proof.documents)} documents")
+    graph = resolve("students.trace:trace", "export")(outside.model)
+    farthest = gates.check_graph(outside.model, graph.SerializeToString(deterministic=True), cores())
+    if options.precision == "int8":
+        graph = resolve("students.quantise:quantised", "export")(graph, options.reduce_range)
+    with _staged(options.out) as folder:
+        (folder / MODEL).write_bytes(graph.SerializeToString(deterministic=True))
+        shutil.copyfile(resolve("students.model:student_folder", "export")(options.run) / TOKENIZER, folder / TOKENIZER)
+        draft = _draft(options, outside, proof, graph, farthest)
+        manifest = _finish(folder, draft, outside, proof, options)
+    return ExportReport(options.out, manifest)
+
+
+def _draft(options: ExportOptions, outside: Any, proof: Evidence, graph: Any, farthest: float) -> Manifest:
+    """The manifest before anything was measured on the bundle."""
+    gates = resolve("students.gates", "export")
+    return Manifest(
+        labels=outside.tags.labels, max_length=outside.encoder.max_length, stride=outside.encoder.stride,
+        precision=options.precision, reduce_range=options.reduce_range and options.precision == "int8",
+        opset=next(each.version for each in graph.opset_import if not each.domain), files={}, data=proof.data,
+        verified={"instructions": instruction_set(), "onnxruntime": ENGINE},
+        tolerances={
+            "logits": gates.LOGITS, "logits_found": float(f"{farthest:.2g}"), "score": TOLERANCES[options.precision],
+        },
+        made_by=f"ner-distill {_version()}",
+    )  # fmt: skip
+
+
+def _finish(folder: Path, draft: Manifest, outside: Any, proof: Evidence, options: ExportOptions) -> Manifest:
+    """Measure the bundle as it lies there, through every gate, and write what it says of itself."""
+    gates = resolve("students.gates", "export")
+    for name in (SELFTEST, CARD):
+        (folder / name).write_bytes(b"")
+    inside = Student.load(_written(folder, draft))
+    verdict, together = gates.compare(outside, inside, proof.documents)
+    gates.check_f1(verdict, options.max_f1_drop)
+    gates.check_company(inside, proof.documents[:_COMPANY], together[:_COMPANY])
+    lines = [dump_line(document_to_json(document)) + "\n" for document in rehearsed(inside, proof.documents)]
+    inside.close()
+    (folder / SELFTEST).write_text("".join(lines), encoding="utf-8", newline="\n")
+    measured = replace(draft, scores=verdict.as_json())
+    page = resolve("students.card:card", "export")(measured)
+    (folder / CARD).write_text(page, encoding="utf-8", newline="\n")
+    return _manifest_of(_written(folder, measured), measured)
+
+
+def _manifest_of(folder: Path, manifest: Manifest) -> Manifest:
+    names = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST)
+    return replace(manifest, files={name: entry((folder / name).read_bytes()) for name in names})
+
+
+def _written(folder: Path, manifest: Manifest) -> Path:
+    """Put the manifest of what lies in the folder beside it."""
+    (folder / MANIFEST).write_bytes(_manifest_of(folder, manifest).rendered())
+    return folder
+
+
+def _check_target(out: Path) -> None:
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file()):
+        raise CallError(f"--out {out} exists and is no bundle; give a new folder")
+
+
+@contextmanager
+def _staged(out: Path) -> Iterator[Path]:
+    """A folder that takes the place of `out` in one step when the block ends, and vanishes where it does not."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", path=out) from None
+    try:
+        yield fresh
+        fresh.chmod(0o755)
+        old = out.with_name(f".{out.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if out.exists():
+            out.rename(old)
+        fresh.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+
+
+def _version() -> str:
+    try:
+        return version("ner-distill")
+    except PackageNotFoundError:
+        return "from a checkout"

@@ -1,0 +1,137 @@
+"""The gates a bundle passes before it appears: its graph, its tags and its F1 beside PyTorch's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from distill.document import Document
+from distill.errors import CheckFailed
+from distill.progress import progress
+from distill.scores import Score, bootstrap_interval, strict, total
+from students.decode import Floats, best_tags, entities, word_scores
+from students.model import Student as TorchStudent
+from students.model import longest_input
+from students.predictor import window_logits
+from students.runtime import Student, open_session
+
+LOGITS = 1e-3
+"""How far a logit of the fp32 graph may lie from PyTorch's: sums in another order differ by some 1e-5."""
+SHAPES = ((1, 1), (1, 2), (1, 3), (2, 5), (7, 1), (3, 32), (1, 512), (64, 16), (64, 512))
+FLIPPED = 0.001  # share of words that may get another tag in company than alone
+FREE_ENTITIES = 3  # a drop that so few entities make says nothing
+_COMPARED = 2  # rows of a shape that PyTorch computes too
+
+
+def check_graph(model: Any, graph: bytes, threads: int) -> float:
+    """Sweep shapes over the fp32 graph: the largest distance of a logit from PyTorch's; CheckFailed above LOGITS."""
+    session = open_session(graph, threads)
+    longest, size = longest_input(model) or 512, int(model.config.vocab_size)
+    generator, worst = np.random.default_rng(0), 0.0
+    with progress("shapes", len(SHAPES)) as bar:
+        for batch, length in SHAPES:
+            ids = generator.integers(0, size, (batch, min(length, longest)))
+            (found,) = session.run(None, {"input_ids": ids})
+            with torch.inference_mode():
+                few = torch.from_numpy(ids[:_COMPARED])
+                expected = model(input_ids=few, attention_mask=torch.ones_like(few)).logits.float().numpy()
+            far = float(np.abs(found[:_COMPARED] - expected).max())
+            worst = max(worst, far if np.isfinite(found).all() else float("inf"))
+            if not worst <= LOGITS:
+                message = f"the graph's logits are {worst:.2g} away from PyTorch's at shape {batch}x{length}"
+                raise CheckFailed(f"no bundle: {message}, {LOGITS:g} is allowed")
+            bar.advance()
+    return worst
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the comparison on real sentences found."""
+
+    torch: Score
+    bundle: Score
+    interval: tuple[float, float]
+    words: int
+    other_tags: int
+    documents: int
+
+    @property
+    def drop(self) -> float:
+        """Strict F1 lost on the way from PyTorch to the bundle; negative where it was won."""
+        return self.torch.f1 - self.bundle.f1
+
+    @property
+    def allowed_by_count(self) -> float:
+        """The F1 that FREE_ENTITIES correct entities make."""
+        counts = self.torch.total
+        return 2 * FREE_ENTITIES / max(counts.predicted + counts.gold, 1)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "documents": self.documents, "words": self.words, "words_with_other_tag": self.other_tags,
+            "strict_f1_pytorch": round(self.torch.f1, 6), "strict_f1": round(self.bundle.f1, 6),
+            "strict_f1_interval": [round(value, 6) for value in self.interval],
+            "labels": {
+                label: {name: round(value, 6) for name, value in counts.ratios._asdict().items()}
+                for label, counts in sorted(self.bundle.labels.items())
+            },
+        }  # fmt: skip
+
+
+def compare(outside: TorchStudent, inside: Student, gold: Sequence[Document]) -> tuple[Verdict, list[Floats]]:
+    """Both students on the same documents; also the bundle's logits of each document's words."""
+    expected = torch_logits(outside, gold)
+    with progress("comparing", len(gold)) as bar:
+        readings = []
+        for _, reading in inside.read(gold):
+            readings.append(reading)
+            bar.advance()
+    scores: list[tuple[Score, Score]] = []
+    other = words = 0
+    for document, theirs, reading in zip(gold, expected, readings, strict=True):
+        made = [entities(reading.encoded, logits, inside.tags) for logits in (theirs, reading.logits)]
+        scores.append((strict(document.entities, made[0]), strict(document.entities, made[1])))
+        words += len(theirs)
+        if len(theirs):
+            other += int((best_tags(theirs, inside.tags) != best_tags(reading.logits, inside.tags)).sum())
+    own = [score for _, score in scores]
+    verdict = Verdict(total(s for s, _ in scores), total(own), bootstrap_interval(own), words, other, len(gold))
+    return verdict, [reading.logits for reading in readings]
+
+
+def torch_logits(student: TorchStudent, documents: Sequence[Document]) -> list[Floats]:
+    """PyTorch's logits per word of each document."""
+    encoded = [student.encoder.encode(document.text) for document in documents]
+    windows = [student.encoder.windows(each) for each in encoded]
+    rows = [student.encoder.row(each, window) for each, own in zip(encoded, windows, strict=True) for window in own]
+    logits = iter(window_logits(student, rows))
+    return [
+        word_scores(each, own, [next(logits) for _ in own], len(student.tags))
+        for each, own in zip(encoded, windows, strict=True)
+    ]
+
+
+def check_f1(verdict: Verdict, max_drop: float) -> None:
+    """CheckFailed where strict F1 fell by more than `max_drop`, and by more than FREE_ENTITIES make."""
+    if verdict.drop > max(max_drop, verdict.allowed_by_count):
+        raise CheckFailed(
+            f"no bundle: strict F1 fell from {verdict.torch.f1:.4f} in PyTorch to {verdict.bundle.f1:.4f}, by "
+            f"{verdict.drop:.4f}; --max-f1-drop allows {max_drop:g}. Try --precision fp32"
+        )
+
+
+def check_company(student: Student, documents: Sequence[Document], together: Sequence[Floats]) -> int:
+    """How many words get another tag alone than they got among others; CheckFailed above FLIPPED."""
+    flipped = words = 0
+    for document, logits in zip(documents, together, strict=True):
+        (_, alone), = student.read([document])
+        words += len(logits)
+        flipped += int((alone.logits.argmax(-1) != logits.argmax(-1)).sum()) if len(logits) else 0
+    if flipped > FLIPPED * words:
+        message = f"{flipped} of {words} words get another tag among other texts than alone"
+        raise CheckFailed(f"no bundle: {message}; {FLIPPED:.1%} may")
+    return flipped

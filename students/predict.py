@@ -1,0 +1,146 @@
+"""Documents in, Documents with entities out, on a machine without PyTorch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TextIO
+
+from distill.document import Document
+from distill.errors import CallError
+from distill.files import STREAM, existing, whole_or_not_at_all
+from distill.jsonl import dump_line
+from distill.progress import say
+from students.bundle_options import PredictOptions
+from students.intake import Rejected, Row, arriving, rows
+from students.markup import plain, renderer
+from students.runtime import Student
+from students.uncertainty import uncertainty
+
+Write = Callable[[str], None]
+
+
+@dataclass
+class Rejects:
+    """Rows that are no Documents: into a file where the answer goes into one, by number on stderr otherwise."""
+
+    file: Path | None
+    count: int = 0
+    _out: TextIO | None = field(default=None, repr=False)
+
+    def add(self, row: Rejected) -> None:
+        """Count and keep one row."""
+        self.count += 1
+        if self.file is None:
+            say(f"{row.source}:{row.line}: {row.reason}; left out")
+            return
+        if self._out is None:
+            self._out = self.file.open("w", encoding="utf-8", newline="\n")
+        self._out.write(dump_line(row.as_json()) + "\n")
+
+    def close(self) -> None:
+        """Finish the file, and take one away that an earlier call left."""
+        if self._out is not None:
+            self._out.close()
+        elif self.file is not None:
+            with suppress(FileNotFoundError):
+                self.file.unlink()
+
+
+@dataclass(frozen=True)
+class PredictReport:
+    """What was tagged and what was left out."""
+
+    documents: int
+    entities: int
+    rejected: int
+    out: Path | None
+    rejected_file: Path | None
+
+    def __str__(self) -> str:
+        said = f"{self.documents} documents, {self.entities} entities"
+        where = f" (in {self.rejected_file})" if self.rejected_file else ""
+        return said + (f"; {self.rejected} rows rejected{where}" if self.rejected else "")
+
+
+def predict(options: PredictOptions) -> PredictReport:
+    """Tag texts with a bundle's student and write them to stdout or `--out` as they come.
+
+    Rows that are no Documents are reported and left out; the report counts them.
+    """
+    inputs = _inputs(options)
+    student = Student.load(options.bundle, options.threads or (1 if options.text is not None else None))
+    rejects = Rejects(_rejected_file(options.out))
+    drawn = renderer(options.format, student.manifest.labels, options.offsets)
+    documents = entities = 0
+    try:
+        with _target(options.out) as write:
+            write(drawn.head())
+            for document in _tagged(student, inputs, options, rejects):
+                write(drawn.part(document))
+                documents, entities = documents + 1, entities + len(document.entities)
+            write(drawn.tail())
+    finally:
+        rejects.close()
+    written = rejects.file if rejects.count else None
+    return PredictReport(documents, entities, rejects.count, options.out, written)
+
+
+def _inputs(options: PredictOptions) -> list[Iterable[Row]]:
+    if options.text is not None and options.inputs:
+        raise CallError("give --text or files, not both")
+    if options.text is not None:
+        return [[Document("text", options.text)]]
+    if not options.inputs and (sys.stdin is None or sys.stdin.isatty()):
+        raise CallError("predict needs something to tag: files, - for a stream, or --text")
+    if options.out is not None and options.out in options.inputs:
+        raise CallError(f"--out {options.out} is also read")
+    return [rows(existing(path)) for path in options.inputs or (Path(STREAM),)]
+
+
+def _tagged(
+    student: Student, inputs: list[Iterable[Row]], options: PredictOptions, rejects: Rejects
+) -> Iterator[Document]:
+    live = options.out is None and (not options.inputs or Path(STREAM) in options.inputs)
+    for given in inputs:
+        for chunk in arriving(given) if live else [given]:
+            for document, reading in student.read(_accepted(chunk, rejects)):
+                if not options.uncertainty:
+                    yield document
+                else:
+                    yield replace(document, meta={**document.meta, "uncertainty": uncertainty(reading.logits)})
+
+
+def _accepted(chunk: Iterable[Row], rejects: Rejects) -> Iterator[Document]:
+    for row in chunk:
+        if isinstance(row, Rejected):
+            rejects.add(row)
+        else:
+            yield row
+
+
+@contextmanager
+def _target(out: Path | None) -> Iterator[Write]:
+    """Where the answer goes: a file that appears whole, or stdout, line by line."""
+    if out is not None:
+        with whole_or_not_at_all(out) as file:
+            yield lambda text: _put(file, text)
+        return
+    yield _to_stdout
+
+
+def _put(file: TextIO, text: str) -> None:
+    file.write(plain(text))
+
+
+def _to_stdout(text: str) -> None:
+    if text:
+        sys.stdout.buffer.write(plain(text).encode("utf-8"))
+        sys.stdout.buffer.flush()
+
+
+def _rejected_file(out: Path | None) -> Path | None:
+    return None if out is None else out.with_name(f"{out.name.removesuffix('.jsonl')}.rejected.jsonl")
