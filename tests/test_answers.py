@@ -199,7 +199,8 @@ def test_nothing_but_unparsed_is_ever_raised(text: str, shape: Shape) -> None:
 
 
 HOSTILE = [
-    "{", "[", '{"a": [', '{"a": ["b" ', "{/*", '{"a": ["x\n', "{a: ", "{'a': ['b' ", '"', "\\", '{"a": "b" ', "{},", "<think>",
+    "{", "[", '{"a": [', '{"a": ["b" ', "{/*", '{"a": ["x\n', "{a: ", "{'a': ['b' ", '"', "\\", '{"a": "b" ', "{},",
+    "<think>",
 ]  # fmt: skip
 
 
