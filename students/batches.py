@@ -12,8 +12,9 @@ import numpy.typing as npt
 from students.encode import Ids
 from students.targets import Example, Floats
 
-MEGA = 16
-"""Batches that are sorted by length together. Few enough that a batch still is a draw from the whole blend."""
+MEGA = 32
+"""Batches that are sorted by length together. On CoNLL in eights padding adds 99 % to the tokens unsorted, 5 % so and 1 %
+with a whole epoch sorted, which would put the headlines of a newspaper into batches of their own."""
 
 
 class Weighted(NamedTuple):

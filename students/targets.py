@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from distill.document import Document, Entity
+from distill.errors import InputError
 from students.decode import TagSet
 from students.encode import Encoded, Encoder, Ids
 
@@ -100,7 +102,9 @@ def word_tags(entities: Sequence[Entity], encoded: Encoded, tags: TagSet) -> Tar
 
 def _weights(document: Document, owner: Ids) -> Floats:
     scores = [1.0 if entity.score is None else entity.score for entity in document.entities]
-    row = float(document.meta.get("weight", 1.0))
+    row = document.meta.get("weight", 1.0)
+    if isinstance(row, bool) or not isinstance(row, int | float) or not 0 <= row < math.inf:
+        raise InputError(f"document {document.id!r}: meta.weight is {row!r}, not a number from 0 on")
     return np.asarray([row * (scores[o] if o >= 0 else 1.0) for o in owner.tolist()], np.float32)
 
 

@@ -133,7 +133,11 @@ class Training:
         started, losses, words, tokens = time.perf_counter(), 0.0, 0, 0
         for step, chosen in enumerate(plan):
             batch = collate(chosen, self.student.encoder.pad_id)
-            loss = self.step(batch, self.pace.lr(self.done.steps, number))
+            try:
+                loss = self.step(batch, self.pace.lr(self.done.steps, number))
+            except torch.OutOfMemoryError:
+                shape = f"{len(batch.ids)} windows of {batch.ids.shape[1]} tokens"
+                raise CallError(f"the GPU has no memory for {shape}; lower --batch-size or --max-length") from None
             if not math.isfinite(loss):
                 raise CallError(self._diverged(number, step, loss))
             losses, words, tokens = losses + loss * len(batch.tags), words + len(batch.tags), tokens + batch.tokens
