@@ -13,8 +13,8 @@ from students.encode import Ids
 from students.targets import Example, Floats
 
 MEGA = 32
-"""Batches that are sorted by length together. On CoNLL in eights padding adds 99 % to the tokens unsorted, 5 % so and 1 %
-with a whole epoch sorted, which would put the headlines of a newspaper into batches of their own."""
+"""Batches that are sorted by length together. On CoNLL in eights padding adds 99 % to the tokens unsorted, 5 % so, and
+1 % with a whole epoch sorted, which would put the headlines of a newspaper into batches of their own."""
 
 
 class Weighted(NamedTuple):

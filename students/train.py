@@ -40,15 +40,9 @@ def fit(options: TrainOptions) -> TrainReport:
     The same options on the same folder go on after the last whole epoch and end, on a CPU, with the very weights of an
     uninterrupted run; a finished run only returns its report. Raises CallError for other options on a used folder.
     """
-    recipe = options.resolved()
-    material = read_material(options)
-    blend = Blend(
-        schedule(options.schedule, options.k, options.n), recipe.epochs, len(material.distilled), len(material.gold),
-        options.seed, options.blend,
-    )  # fmt: skip
-    setting = Setting(options, recipe, material, blend, found_hardware(options.precision, options.threads))
+    setting = setting_of(options)
     folder = RunFolder(options.out)
-    folder.claim(config_of(options, recipe, material, setting.hardware))
+    folder.claim(config_of(options, setting.recipe, setting.material, setting.hardware))
     finished = folder.report()
     if finished is not None:
         say(f"{folder.path} is finished; nothing to train")
@@ -66,6 +60,16 @@ class Setting:
     material: Material
     blend: Blend
     hardware: Hardware
+
+
+def setting_of(options: TrainOptions) -> Setting:
+    """Options with their recipe, data, blend and hardware. Raises CallError where the schedule lacks its data."""
+    recipe, material = options.resolved(), read_material(options)
+    blend = Blend(
+        schedule(options.schedule, options.k, options.n), recipe.epochs, len(material.distilled), len(material.gold),
+        options.seed, options.blend,
+    )  # fmt: skip
+    return Setting(options, recipe, material, blend, found_hardware(options.precision, options.threads))
 
 
 @dataclass
