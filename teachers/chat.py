@@ -146,27 +146,31 @@ class ChatTeacher:
         if most is not None and self.requests >= most:
             raise TeacherError(f"--max-requests {most} is reached; the same command goes on, with as many again")
         self.requests += 1
+        turns: Any = [{"role": turn.role, "content": turn.content} for turn in conversation.messages]
         try:
-            raw = await self._client.chat.completions.with_raw_response.create(
-                model=self.endpoint.model,
-                messages=[{"role": turn.role, "content": turn.content} for turn in conversation.messages],  # type: ignore[misc]
-                extra_body=dict(self.endpoint.parameters) or None,
-            )
+            async with asyncio.timeout(self.endpoint.timeout):  # a server that trickles would outlast the client's own
+                raw = await self._client.chat.completions.with_raw_response.create(
+                    model=self.endpoint.model,
+                    messages=turns,
+                    extra_body=dict(self.endpoint.parameters) or None,
+                )
             self._reached = True
             return read_completion(self._clean(raw.text), raw.headers.get("content-type", ""))
         except openai.APIStatusError as error:
             self._reached = True
             raise self._judged(error) from None
-        except openai.APITimeoutError:
-            text = f"no answer within {self.endpoint.timeout:g} seconds"
-            raise _Trouble(text, TRIES, reached=False) from None
+        except (openai.APITimeoutError, TimeoutError):
+            raise self._unreached(f"no answer within {self.endpoint.timeout:g} seconds") from None
         except openai.APIConnectionError as error:
-            tries = TRIES if self._reached else BAD_TRIES
-            raise _Trouble(f"no connection ({_cause(error)})", tries, reached=False) from None
+            raise self._unreached(f"no connection ({_cause(error)})") from None
         except BadCompletion as error:
             raise _Trouble(str(error), BAD_TRIES) from None
         except UnicodeError as error:
             raise _Trouble(f"the request cannot be sent: {error}") from None
+
+    def _unreached(self, text: str) -> _Trouble:
+        """A server that has answered before is worth more patience than one that never did."""
+        return _Trouble(text, TRIES if self._reached else BAD_TRIES, reached=False)
 
     def _judged(self, error: openai.APIStatusError) -> _Trouble:
         """What an HTTP status means; raises TeacherError for those that mean the end."""

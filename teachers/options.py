@@ -38,3 +38,4 @@ class LabelOptions(Options):
     concurrency: int = option(16, "requests under way at once, at most", at_least=1, at_most=1000)
     timeout: float = option(120.0, "seconds to wait for one answer", above=0)
     max_requests: int | None = option(None, "stop after so many requests", at_least=1)
+    json: bool = option(False, "print the report as JSON")

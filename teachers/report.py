@@ -87,9 +87,10 @@ class LabelReport:
         if self.conflicts:
             shown.append(f"conflicts  {_many(self.conflicts, 'span')} with two labels, both kept")
         if self.unknown_labels:
-            shown.append(f"labels     the set does not know{_in(self.unknown_labels)[2:-1]}; an alias would keep them")
+            unknown = _in(self.unknown_labels)[2:-1]
+            shown.append(f"labels     the set does not know: {unknown}; an alias would keep them")
         if self.notes:
-            shown.append(f"mended    {_in(self.notes)[2:-1]}")
+            shown.append(f"mended     {_in(self.notes)[2:-1]}")
         if self.asked or self.from_store:
             shown.append(
                 f"requests   {self.asked} asked, {self.from_store} answers from the store; "

@@ -102,8 +102,13 @@ def _lost(mentions: Sequence[Mention], why: dict[int, str], alignment: Alignment
 def _counts(alignment: Alignment, lost: int) -> dict[str, Any]:
     """How the mentions of one answer ended: a measure of its quality that stays with the document."""
     statuses = Counter(outcome.status for outcome in alignment.outcomes)
-    repaired = Counter(outcome.how for outcome in alignment.outcomes if outcome.status == "repaired")
+    repaired = Counter(_repair(outcome.how) for outcome in alignment.outcomes if outcome.status == "repaired")
     return {"exact": statuses["exact"], "repaired": dict(sorted(repaired.items())), "lost": lost}
+
+
+def _repair(how: str) -> str:
+    """The name of a repair; a fuzzy one tells its similarity as well, which the entity keeps."""
+    return how.rstrip("0123456789. ")
 
 
 def _conflicts(alignment: Alignment) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ CREATE TABLE IF NOT EXISTS failures (
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """What a server is asked, but for who asks it; equal requests have equal keys."""
 
@@ -50,7 +51,7 @@ class Request:
     parameters: str
     messages: tuple[Message, ...]
 
-    @property
+    @cached_property
     def key(self) -> str:
         parts = [self.endpoint, self.model, self.parameters, [list(message) for message in self.messages]]
         return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
@@ -72,6 +73,7 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._reader = _connect(self.path)
             _prepare(self._reader, self.path)
+            self._writer = _connect(self.path)
         except (sqlite3.Error, OSError) as error:
             raise CallError(f"{path}: cannot be used as a store: {error}") from None
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
@@ -124,15 +126,14 @@ class Store:
 
     def _write_all(self) -> None:
         """The writer's thread: whatever has come in goes to the disk in one transaction."""
-        connection = _connect(self.path)
         last = False
         while not last:
             batch = [self._queue.get()]
             while not self._queue.empty() and len(batch) < AT_ONCE:
                 batch.append(self._queue.get())
             last = None in batch
-            self._commit(connection, [write for write in batch if write is not None])
-        connection.close()
+            self._commit(self._writer, [write for write in batch if write is not None])
+        self._writer.close()
 
     def _commit(self, connection: sqlite3.Connection, batch: Sequence[_Write]) -> None:
         failed: BaseException | None = None
@@ -152,13 +153,14 @@ class Store:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA synchronous = FULL")  # an answer is on the disk before it is used
+    return connection
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Make the tables, and prove that the file can be written before money is spent."""
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version not in (0, FORMAT):
         raise CallError(f"{path}: a store of format {version}; this version reads format {FORMAT}")

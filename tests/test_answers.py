@@ -224,6 +224,7 @@ def seconds(text: str) -> float:
     return time.process_time() - started
 
 
+@pytest.mark.corpora
 @pytest.mark.skipif(not DATA.exists(), reason="the corpora do not lie beside the project")
 @pytest.mark.parametrize(
     ("name", "shape"),

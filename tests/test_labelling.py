@@ -247,6 +247,7 @@ def test_replay_needs_no_library_of_the_online_teachers(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
+@pytest.mark.corpora
 @pytest.mark.skipif(not DATA.exists(), reason="the corpora do not lie beside the project")
 @pytest.mark.parametrize(
     ("documents", "answers", "prompt", "at_least"),

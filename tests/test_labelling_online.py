@@ -177,6 +177,19 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
         label(gone)
 
 
+def test_a_server_that_trickles_is_not_waited_for(tmp_path: Path) -> None:
+    with serving(fault=lambda number, text: "slow" if number == 2 else None) as server:
+        report = label(options(tmp_path, server, 3, timeout=0.5, concurrency=1))
+        assert (report.documents, report.asked) == (3, 4)
+
+
+def test_a_text_that_no_request_can_carry_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"id": "a", "text": "Ann \\ud83d sang."}\n{"id": "b", "text": "Bo sang."}\n')
+    with serving() as server:
+        report = label(options(tmp_path, server))
+    assert (report.documents, dict(report.rejected)) == (1, {"no answer": 1})
+
+
 def test_the_key_is_in_no_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with serving(fault=lambda number, text: "400" if number % 2 else None) as server:
         label(options(tmp_path, server, 8))
@@ -271,10 +284,38 @@ def test_killed_runs_ask_nothing_twice_that_was_stored_and_end_with_the_same_fil
     assert "118 documents labelled" in out
 
 
-def stored_texts(path: Path) -> set[str]:
+@pytest.mark.slow
+def test_every_fault_and_five_kills_lose_nothing_and_ask_nothing_twice(tmp_path: Path) -> None:
+    faults = ["429"] * 20 + ["500"] * 10 + ["drop"] * 5 + ["cut"] * 5 + ["half", "html", "list", "choiceless", "number"]
+    faults += ["refusal", "empty", "length", "garbage"]
+    chance = random.Random(11)
+    lottery: list[str | None] = [*faults, *[None] * (100 - len(faults))]
+    with serving(fault=lambda number, text: chance.choice(lottery), delay=0.02) as server:
+        before: dict[str, int] = {}
+        for kill_after in (10, 30, 50, 70, 90):
+            process = started(tmp_path, server)
+            wait_for(lambda after=kill_after: len(server.answered) >= after)  # type: ignore[misc]
+            process.kill()
+            process.communicate()
+            stored = stored_texts(tmp_path / "answers.sqlite", good=True)
+            assert all(server.answered[text] == count for text, count in before.items() if text in stored)
+            before = {text: server.answered[text] for text in stored}
+        process = started(tmp_path, server)
+        _, err = process.communicate(timeout=240)
+        assert process.returncode in (0, 1), err
+        assert all(server.answered[text] == count for text, count in before.items())
+    kept = [document.id for document in read_jsonl(tmp_path / "L.jsonl")]
+    refused = [row["id"] for row in rows(tmp_path / "L.rejected.jsonl")] if process.returncode else []
+    assert sorted([*kept, *refused]) == sorted(f"d{n}" for n in range(120))
+    assert kept == sorted(kept, key=lambda name: int(name[1:]))
+
+
+def stored_texts(path: Path, good: bool = False) -> set[str]:
+    """The texts of all stored answers, or of those that label something."""
+    query = "SELECT messages FROM answers JOIN requests USING (key)" + (" WHERE text LIKE '%Result:%'" if good else "")
     store = sqlite3.connect(path)
     try:
-        found = store.execute("SELECT messages FROM answers JOIN requests USING (key)").fetchall()
+        found = store.execute(query).fetchall()
     finally:
         store.close()
     return {json.loads(messages)[-1][1].split("\n")[1] for (messages,) in found}
