@@ -72,9 +72,9 @@ class Student:
             encoded = self.encoder.encode(document.text)
             windows = self.encoder.windows(encoded)
             waiting.append((document, encoded, windows, [self._started(self.encoder.row(encoded, w)) for w in windows]))
-            flying += len(windows)
+            flying += len(windows) + 1  # a text without windows waits in line too
             while flying > self.threads * _AHEAD:
-                flying -= len(waiting[0][2])
+                flying -= len(waiting[0][2]) + 1
                 yield self._finished(*waiting.popleft())
         while waiting:
             yield self._finished(*waiting.popleft())

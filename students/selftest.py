@@ -62,38 +62,32 @@ def selftest(options: SelftestOptions) -> SelftestReport:
     tolerance = float(manifest.tolerances.get("score", 0.0))
     found = differences(expected, student, tolerance)
     if found:
-        shown = "\n  ".join(found[:5])
-        raise CheckFailed(
-            f"{options.bundle}: {len(found)} of {len(expected)} replayed texts differ: {_reason(manifest)}\n  {shown}"
-        )
+        why, shown = reason(manifest, instruction_set(), ENGINE), "\n  ".join(found[:5])
+        raise CheckFailed(f"{options.bundle}: {len(found)} of {len(expected)} replayed texts differ: {why}\n  {shown}")
     speed, latency = _speed(student, [document.text for document in expected])
-    return SelftestReport(
-        options.bundle, manifest, len(expected), speed, latency, student.threads, instruction_set()
-    )  # fmt: skip
+    return SelftestReport(options.bundle, manifest, len(expected), speed, latency, student.threads, instruction_set())
 
 
 def _documents(data: bytes, path: Path) -> list[Document]:
     try:
         lines = data.decode("utf-8").removesuffix("\n").split("\n")
-        documents = [document_from_json(parse_line(line, path, number)) for number, line in enumerate(lines, 1)]
+        return [document_from_json(parse_line(line)) for line in lines]
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8: {error}", path=path) from None
-    if not documents:
-        raise InputError("holds no text to replay", path=path)
-    return documents
+    except InputError as error:
+        raise error.at(path) from None
 
 
-def _reason(manifest: Manifest) -> str:
-    """Why the same bytes may answer otherwise here."""
-    made, here = str(manifest.verified.get("instructions", "?")), instruction_set()
+def reason(manifest: Manifest, here: str, engine: str) -> str:
+    """Why the same bytes may answer otherwise with the instructions `here` and onnxruntime's version `engine`."""
+    made, before = (str(manifest.verified.get(name, "?")) for name in ("instructions", "onnxruntime"))
     if manifest.precision == "int8" and not manifest.reduce_range and here not in EXACT_PRODUCTS:
         return (
             f"this CPU ({here}) has no VNNI instructions and int8 products saturate; export with --reduce-range, "
             "or --precision fp32"
         )
-    versions = str(manifest.verified.get("onnxruntime", "?")), ENGINE
-    if made != here or versions[0] != versions[1]:
-        return f"made on {made} with onnxruntime {versions[0]}, here is {here} with {versions[1]}; export it for here"
+    if made != here or before != engine:
+        return f"made on {made} with onnxruntime {before}, here is {here} with {engine}; export it for here"
     return "same instructions, same onnxruntime; suspect the machine's memory or a changed installation"
 
 

@@ -2,8 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("shared machine", deadline=None)
 settings.register_profile("soak", deadline=None, max_examples=2000)  # pytest --hypothesis-profile=soak
 settings.load_profile("shared machine")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student with random weights, and documents that it labelled itself to check bundles on."""
+    from sealed import make_checked_student
+
+    return make_checked_student(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The int8 bundle of `tiny_run`; not to be changed."""
+    from sealed import export_tiny
+
+    return export_tiny(tiny_run, tmp_path_factory.mktemp("bundles") / "int8")
+
+
+@pytest.fixture(scope="session")
+def word_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that finds the words oslo and lima wherever they stand; not to be changed."""
+    from bundles import make_word_bundle
+
+    return make_word_bundle(tmp_path_factory.mktemp("words") / "bundle")

@@ -1,0 +1,143 @@
+"""What a person carries into a closed network is what was measured outside, or it is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bundles import make_bundle, sign, word_graph
+
+from distill.errors import InputError
+from students.bundle import MANIFEST, Manifest, read_bundle, read_manifest
+from students.runtime import Student
+
+FILES = ("manifest.json", "model.onnx", "tokenizer.json", "selftest.jsonl", "README.md")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("where", [0.0, 0.3, 0.77, 1.0])
+def test_a_flipped_bit_anywhere_is_refused_and_names_the_file(
+    tiny_bundle: Path, tmp_path: Path, name: str, where: float
+) -> None:
+    folder = shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    data = bytearray((folder / name).read_bytes())
+    data[round(where * (len(data) - 1))] ^= 1
+    (folder / name).write_bytes(data)
+    with pytest.raises(InputError, match=name.replace(".", r"\.")):
+        Student.load(folder)
+
+
+def test_every_bit_of_the_manifest_counts(word_bundle: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(word_bundle, tmp_path / "bundle")
+    path = folder / MANIFEST
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        with pytest.raises(InputError, match=r"manifest\.json"):
+            read_manifest(folder)
+
+
+def test_a_missing_a_shortened_and_a_linked_file_are_refused(word_bundle: Path, tmp_path: Path) -> None:
+    changes: list[Callable[[Path], object]] = [
+        Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-1]), _relinked,
+    ]  # fmt: skip
+    for number, change in enumerate(changes):
+        folder = shutil.copytree(word_bundle, tmp_path / str(number))
+        change(folder / "model.onnx")
+        with pytest.raises(InputError, match=r"model\.onnx"):
+            read_bundle(folder)
+
+
+def _relinked(path: Path) -> None:
+    other = path.parent.parent / "elsewhere.onnx"
+    path.rename(other)
+    path.symlink_to(other)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../secret", "/etc/passwd", "a/../../b", "C:evil", "a\\b", "", ".", "..", "a//b", ".hidden", "a/.", "x" * 300,
+        "a\nb",
+    ],
+)
+def test_a_path_that_leaves_the_folder_is_refused_before_anything_is_read(
+    word_bundle: Path, tmp_path: Path, name: str
+) -> None:
+    folder = shutil.copytree(word_bundle, tmp_path / "bundle")
+    manifest = read_manifest(folder)
+    files = {**manifest.files, name: {"sha256": "0" * 64, "size": 1}}
+    _write(folder, {**_row(manifest), "files": files})
+    with pytest.raises(InputError, match="outside the bundle"):
+        read_bundle(folder)
+
+
+def _row(manifest: Manifest) -> dict[str, Any]:
+    row: dict[str, Any] = json.loads(manifest.rendered())
+    return row
+
+
+def _write(folder: Path, row: dict[str, Any]) -> None:
+    (folder / MANIFEST).write_text(json.dumps(row), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda row: row | {"format": 2}, "format 2"),
+        (lambda row: row | {"format": None}, "format None"),
+        (lambda row: row | {"extra": 1}, "extra"),
+        (lambda row: {key: value for key, value in row.items() if key != "labels"}, "labels"),
+        (lambda row: row | {"labels": [1]}, "kind"),
+        (lambda row: row | {"labels": 5}, "damaged"),
+        (lambda row: row | {"max_length": "16"}, "kind"),
+        (lambda row: row | {"temperature": 0}, "kind"),
+        (lambda row: row | {"files": {}}, "lists no"),
+        (lambda row: row | {"files": {"model.onnx": {"sha256": "x", "size": 1}}}, "sha256"),
+        (lambda row: [row], "object"),
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_one_clear_error(
+    word_bundle: Path, tmp_path: Path, change: Callable[[dict[str, Any]], Any], said: str
+) -> None:
+    _write(tmp_path, change(_row(read_manifest(word_bundle))))
+    with pytest.raises(InputError, match=said):
+        read_manifest(tmp_path)
+
+
+def test_folders_that_are_no_bundles_say_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such bundle"):
+        read_manifest(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="not a bundle"):
+        read_manifest(tmp_path)
+
+
+def test_a_graph_that_reaches_for_another_file_or_has_another_shape_is_refused(tmp_path: Path) -> None:
+    import onnx
+
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(b"\0" * 4096)
+    model = onnx.load_from_string(word_graph({"oslo": 1}, 3))
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=str(secret))
+    outside = make_bundle(tmp_path / "outside", model.SerializeToString())
+    with pytest.raises(InputError, match=r"model\.onnx"):
+        Student.load(outside)
+    with pytest.raises(InputError, match="number of tags"):
+        Student.load(make_bundle(tmp_path / "tags", word_graph({"oslo": 1}, 5)))
+    broken = make_bundle(tmp_path / "broken", b"no graph")
+    with pytest.raises(InputError, match="cannot load"):
+        Student.load(broken)
+
+
+def test_a_signed_change_is_a_new_bundle(word_bundle: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(word_bundle, tmp_path / "bundle")
+    (folder / "notes.txt").write_text("by hand", encoding="utf-8")
+    sign(folder, read_manifest(folder))
+    assert "notes.txt" in read_bundle(folder)[0].files

@@ -1,0 +1,214 @@
+"""A bundle appears only when it answers as the student did, whole, and with the same bytes each time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from sealed import SENTENCES, export_tiny
+
+from distill.document import Document, Entity
+from distill.errors import CallError, CheckFailed, InputError
+from distill.jsonl import read_jsonl, write_jsonl
+from students.bundle import read_bundle, read_manifest
+from students.bundle_options import ExportOptions, SelftestOptions
+from students.evidence import evidence
+from students.export import export
+from students.gates import check_company, check_f1, check_graph, compare
+from students.graph import merge_projections
+from students.material import divided
+from students.model import load_student
+from students.quantise import quantised
+from students.runtime import Reading, Student
+from students.selftest import selftest
+
+
+@pytest.fixture(scope="module")
+def fp32_bundle(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_tiny(tiny_run, tmp_path_factory.mktemp("fp32") / "bundle", precision="fp32")
+
+
+def test_fp32_answers_as_pytorch_does(tiny_run: Path, fp32_bundle: Path) -> None:
+    gold = list(read_jsonl(tiny_run / "gold.jsonl"))
+    found = Student.load(fp32_bundle).tag(SENTENCES)
+    assert sum(len(document.entities) for document in gold) > 10
+    assert [document.entities for document in found] == [document.entities for document in gold]
+    scores = read_manifest(fp32_bundle).scores
+    assert scores["strict_f1"] == scores["strict_f1_pytorch"] == 1.0 and scores["words_with_other_tag"] == 0
+
+
+def test_the_same_run_gives_the_same_bytes_and_takes_the_place_of_an_older_bundle(
+    tiny_run: Path, tiny_bundle: Path, fp32_bundle: Path, tmp_path: Path
+) -> None:
+    again = export_tiny(tiny_run, shutil.copytree(fp32_bundle, tmp_path / "again"))
+    assert {path.name: path.read_bytes() for path in again.iterdir()} == {
+        path.name: path.read_bytes() for path in tiny_bundle.iterdir()
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["again"]
+
+
+def test_a_bundle_is_self_contained_and_tells_nothing_of_where_it_was_built(
+    tiny_bundle: Path, fp32_bundle: Path, tiny_run: Path
+) -> None:
+    for bundle in (tiny_bundle, fp32_bundle):
+        assert {path.name for path in bundle.iterdir()} == {
+            "manifest.json", "model.onnx", "tokenizer.json", "selftest.jsonl", "README.md",
+        }  # fmt: skip
+        for path in bundle.iterdir():
+            data = path.read_bytes()
+            for trace in (b"site-packages", b"torch.nn", b".py", str(tiny_run).encode(), b"/tmp/"):
+                assert trace not in data or (path.name == "README.md" and trace == b".py"), (path.name, trace)
+        model = onnx.load(bundle / "model.onnx")
+        assert not model.graph.metadata_props and not model.doc_string and not model.metadata_props
+        assert not any(node.doc_string or node.metadata_props or node.domain for node in model.graph.node)
+        assert [(each.domain, each.version) for each in model.opset_import] == [("", read_manifest(bundle).opset)]
+
+
+def test_int8_is_smaller_and_really_int8(tiny_bundle: Path, fp32_bundle: Path) -> None:
+    kinds = {node.op_type for node in onnx.load(tiny_bundle / "model.onnx").graph.node}
+    assert "MatMulInteger" in kinds
+    assert (tiny_bundle / "model.onnx").stat().st_size < (fp32_bundle / "model.onnx").stat().st_size
+
+
+def test_reduced_range_keeps_weights_to_seven_bits(fp32_bundle: Path) -> None:
+    model = quantised(onnx.load(fp32_bundle / "model.onnx"), reduce_range=True)
+    weights = [onnx.numpy_helper.to_array(each) for each in model.graph.initializer]
+    small = [each for each in weights if each.dtype == np.int8 and each.size > 100]
+    assert small and max(int(np.abs(each.astype(int)).max()) for each in small) <= 64
+
+
+def test_merged_projections_give_what_separate_ones_gave() -> None:
+    rng = np.random.default_rng(0)
+    parts = {name: rng.normal(size=(6, 4)).astype(np.float32) for name in "qkv"}
+    biases = {f"{name}b": rng.normal(size=4).astype(np.float32) for name in "qkv"}
+    nodes = []
+    for name in "qkv":
+        nodes.append(helper.make_node("MatMul", ["x", name], [f"{name}m"]))
+        nodes.append(helper.make_node("Add", [f"{name}m", f"{name}b"], [f"{name}o"]))
+    nodes.append(helper.make_node("Sum", ["qo", "ko", "vo"], ["y"]))
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 6])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 4])],
+        [numpy_helper.from_array(value, name) for name, value in {**parts, **biases}.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    x = rng.normal(size=(5, 6)).astype(np.float32)
+    before = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
+    assert merge_projections(model) == 1
+    onnx.checker.check_model(model)
+    after = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
+    assert [node.op_type for node in model.graph.node].count("MatMul") == 1
+    np.testing.assert_allclose(before, after, atol=1e-6)
+
+
+def test_a_graph_that_computes_something_else_is_refused(tiny_run: Path, fp32_bundle: Path) -> None:
+    model, graph = load_student(tiny_run).model, onnx.load(fp32_bundle / "model.onnx")
+    assert check_graph(model, graph.SerializeToString(), 2) < 1e-4
+    with pytest.raises(CheckFailed, match=r"away from PyTorch's at shape \d+x\d+"):
+        check_graph(model, quantised(graph).SerializeToString(), 2)
+
+
+def test_a_drop_in_f1_fails_the_gate_says_by_how_much_and_leaves_nothing(
+    tiny_run: Path, fp32_bundle: Path, tmp_path: Path
+) -> None:
+    outside, inside = load_student(tiny_run), Student.load(fp32_bundle)
+    gold = list(read_jsonl(tiny_run / "gold.jsonl"))
+    verdict, _ = compare(outside, Contrary(inside), gold)
+    assert verdict.drop > 0.1
+    with pytest.raises(CheckFailed, match=r"fell from 1\.0000 in PyTorch to 0\.\d+, by 0\.\d+"):
+        check_f1(verdict, 0.003)
+    check_f1(verdict, verdict.drop + 0.001)
+    broken = tmp_path / "broken"
+    with pytest.raises(InputError):
+        export_tiny(tiny_run, broken, verify=(tmp_path / "nothing.jsonl",))
+    assert not broken.exists() and not list(tmp_path.glob(".broken*"))
+
+
+class Contrary(Student):
+    """A student that turns every second word's logits round."""
+
+    def __init__(self, other: Student) -> None:
+        super().__init__(other.manifest, other.encoder, other._session, 1)
+
+    def read(self, documents: Iterable[Document]) -> Iterator[tuple[Document, Reading]]:
+        for document, reading in super().read(documents):
+            odd = np.arange(len(reading.logits))[:, None] % 2
+            yield document, Reading(reading.encoded, np.where(odd, -reading.logits, reading.logits))
+
+
+def test_three_entities_more_or_less_say_nothing(tiny_run: Path, tiny_bundle: Path) -> None:
+    outside, inside = load_student(tiny_run), Student.load(tiny_bundle)
+    gold = list(read_jsonl(tiny_run / "gold.jsonl"))
+    verdict, together = compare(outside, inside, gold)
+    counts = verdict.torch.total
+    assert verdict.allowed_by_count == pytest.approx(6 / (counts.predicted + counts.gold))
+    assert check_company(inside, gold, together) == 0
+    with pytest.raises(CheckFailed, match="among other texts"):
+        check_company(inside, gold, [-each for each in together])
+
+
+def test_without_verify_the_runs_dev_file_is_used_and_named(tiny_run: Path, tmp_path: Path) -> None:
+    dev = tmp_path / "chosen-on.jsonl"
+    dev.write_bytes((tiny_run / "gold.jsonl").read_bytes())
+    known = {"path": str(dev), "sha256": hashlib.sha256(dev.read_bytes()).hexdigest()}
+    config = {"options": {"dev": str(dev), "seed": 1}, "data": {"dev": [known], "gold": [], "distilled": []}}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    proof = evidence(tmp_path, (), ("LOC", "ORG"), "")
+    assert len(proof.documents) == len(SENTENCES)
+    assert proof.data["verified_on"] == [{"name": "chosen-on.jsonl", "sha256": known["sha256"]}]
+    dev.write_text("", encoding="utf-8")
+    with pytest.raises(CallError, match="gone or has changed since"):
+        evidence(tmp_path, (), ("LOC", "ORG"), "")
+
+
+def test_a_share_of_gold_as_dev_is_drawn_again(tiny_run: Path, tmp_path: Path) -> None:
+    gold = tiny_run / "gold.jsonl"
+    known = {"path": str(gold), "sha256": hashlib.sha256(gold.read_bytes()).hexdigest()}
+    config = {"options": {"dev": "0.4", "seed": 1}, "data": {"dev": [], "gold": [known], "distilled": []}}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    proof = evidence(tmp_path, (), ("LOC", "ORG"), "CC0")
+    assert proof.data["verified_on"][0]["share"] == 0.4 and proof.data["licence"] == "CC0"
+    assert proof.documents == divided(list(read_jsonl(gold)), 0.4, 1)[1]
+
+
+def test_what_export_cannot_check_it_refuses(tiny_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(CallError, match="--verify"):
+        export_tiny(tiny_run, tmp_path / "a", verify=())
+    foreign = tmp_path / "foreign.jsonl"
+    write_jsonl([Document("1", "Ada Lin", (Entity(0, 7, "PER"),))], foreign)
+    with pytest.raises(InputError, match="PER"):
+        export_tiny(tiny_run, tmp_path / "b", verify=(foreign,))
+    taken = tmp_path / "c"
+    taken.mkdir()
+    (taken / "thesis.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(CallError, match="no bundle"):
+        export(ExportOptions(run=tiny_run, out=taken))
+    assert (taken / "thesis.txt").exists() and not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
+
+
+def test_the_card_says_what_a_reader_needs(tiny_bundle: Path) -> None:
+    page = (tiny_bundle / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"Strict F1 \d\.\d{4} \(95 % interval", page)
+    for words in ("| ORG |", "gold.jsonl", "selftest", "int8", "licence"):
+        assert words in page
+
+
+def test_selftest_agrees_where_it_was_made(tiny_bundle: Path) -> None:
+    report = selftest(SelftestOptions(bundle=tiny_bundle, threads=2))
+    assert report.texts >= 8 and report.words_per_second > 0
+    assert "replayed texts agree" in str(report) and "words/s" in str(report)
+    assert len(read_bundle(tiny_bundle, ("selftest.jsonl",))[1]["selftest.jsonl"].splitlines()) >= 8
+
+
+def test_selftest_replays_hard_texts_and_a_long_one(tiny_bundle: Path) -> None:
+    texts = [document.text for document in read_jsonl(tiny_bundle / "selftest.jsonl")]
+    assert "" in texts and any(len(text) > 300 for text in texts)

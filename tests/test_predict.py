@@ -1,0 +1,125 @@
+"""predict: streams, files, bad rows, formats, and an answer for each text in its order."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distill.errors import CallError, InputError
+from distill.jsonl import read_jsonl
+from students.bundle_options import PredictOptions
+from students.predict import predict
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from students.bundle_options import PredictOptions
+from students.predict import predict
+predict(PredictOptions(bundle=Path(sys.argv[1]), inputs=(Path("-"),)))
+"""
+
+
+def _said(capfdbinary: pytest.CaptureFixture[bytes]) -> list[Any]:
+    return [json.loads(line) for line in capfdbinary.readouterr().out.decode("utf-8").splitlines()]
+
+
+def test_a_text_on_the_command_line(word_bundle: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    report = predict(PredictOptions(bundle=word_bundle, text="👋 Oslo", uncertainty=True))
+    (row,) = _said(capfdbinary)
+    assert row["entities"][0]["start"] == 2 and row["meta"]["uncertainty"]["margin"] > 0.9
+    assert (report.documents, report.entities, report.rejected) == (1, 1, 0)
+
+
+def test_files_of_every_kind_in_the_order_given(
+    word_bundle: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    rows = tmp_path / "a.jsonl"
+    rows.write_text('{"id": "j", "text": "in Oslo", "entities": [[0, 2, "OLD"]], "meta": {"k": 1}}\n', encoding="utf-8")
+    text = tmp_path / "b.txt"
+    text.write_text("\ufeffin Lima\n\n  \nnowhere\n", encoding="utf-8")
+    conll = tmp_path / "c.conll"
+    conll.write_text("Oslo\tO\n,\tO\n\n", encoding="utf-8")
+    packed = tmp_path / "d.jsonl.gz"
+    packed.write_bytes(gzip.compress(b'{"text": "Oslo"}\n'))
+    predict(PredictOptions(bundle=word_bundle, inputs=(rows, text, conll, packed)))
+    said = _said(capfdbinary)
+    assert [(row["id"], row["text"], len(row["entities"])) for row in said] == [
+        ("j", "in Oslo", 1), ("b-1", "in Lima", 1), ("b-4", "nowhere", 0), ("c-1", "Oslo ,", 1), ("d-1", "Oslo", 1),
+    ]  # fmt: skip
+    assert said[0]["entities"][0]["label"] == "LOC" and said[0]["meta"] == {"k": 1}
+
+
+BAD = (
+    b'{"text": "Oslo"}\n{"text": \n\xff\xfe\n{"id": 3}\n[1]\n{"text": "\\ud83d Oslo"}\n'
+    b'{"text": "a", "entities": [[0, 9, "X"]]}\n'
+)
+
+
+def test_bad_rows_are_left_out_by_number_and_the_rest_is_answered(
+    word_bundle: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(BAD)
+    report = predict(PredictOptions(bundle=word_bundle, inputs=(path,)))
+    out, err = capfd.readouterr()
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["Oslo", "\ud83d Oslo"]
+    assert [line.split(":")[1] for line in err.splitlines()] == ["2", "3", "4", "5", "7"]
+    assert (report.documents, report.rejected, report.rejected_file) == (2, 5, None)
+
+
+def test_with_out_bad_rows_go_to_a_file_of_their_own(word_bundle: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    path.write_bytes(BAD)
+    report = predict(PredictOptions(bundle=word_bundle, inputs=(path,), out=out))
+    assert report.rejected_file == tmp_path / "out.rejected.jsonl" and "5 rows rejected" in str(report)
+    rejected = [json.loads(line) for line in report.rejected_file.read_text(encoding="utf-8").splitlines()]
+    assert [row["line"] for row in rejected] == [2, 3, 4, 5, 7] and rejected[0]["raw"] == '{"text": '
+    assert [document.text for document in read_jsonl(out)] == ["Oslo", "\ud83d Oslo"]
+    path.write_bytes(b'{"text": "Oslo"}\n')
+    predict(PredictOptions(bundle=word_bundle, inputs=(path,), out=out))
+    assert not report.rejected_file.exists()
+
+
+def test_a_slow_stream_is_answered_line_by_line(word_bundle: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    call = [sys.executable, "-c", PROGRAM, str(word_bundle)]
+    with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdin and process.stdout
+        for number, word in enumerate(("Oslo", "nothing", "Lima"), 1):
+            process.stdin.write(f"to {word}\n".encode())
+            process.stdin.flush()
+            row = json.loads(process.stdout.readline())  # comes before the next line goes in
+            assert (row["id"], row["text"]) == (f"stdin-{number}", f"to {word}")
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize("form", ["conll", "table", "html"])
+def test_other_formats_and_a_file_to_write_to(word_bundle: Path, tmp_path: Path, form: str) -> None:
+    out = tmp_path / "out"
+    predict(PredictOptions(bundle=word_bundle, text="to Oslo \ud800", format=form, out=out))
+    assert "Oslo" in out.read_text(encoding="utf-8")
+
+
+def test_mistakes_in_the_call_are_one_line(word_bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(CallError, match="not both"):
+        predict(PredictOptions(bundle=word_bundle, text="x", inputs=(Path("-"),)))
+    with pytest.raises(InputError, match="no such"):
+        predict(PredictOptions(bundle=word_bundle, inputs=(tmp_path / "none.jsonl",)))
+    with pytest.raises(InputError, match="not a bundle"):
+        predict(PredictOptions(bundle=tmp_path, text="x"))
+    with pytest.raises(CallError, match="also read"):
+        predict(PredictOptions(bundle=word_bundle, inputs=(tmp_path / "a",), out=tmp_path / "a"))
+    folder = tmp_path / "folder.jsonl"
+    folder.mkdir()
+    with pytest.raises(InputError, match="folder"):
+        predict(PredictOptions(bundle=word_bundle, inputs=(folder,)))
+    with pytest.raises(CallError, match="--format"):
+        PredictOptions(bundle=word_bundle, format="xml")
