@@ -32,10 +32,10 @@ Step = Callable[[], int]
 
 def reference(path: Path, student: str, *, bf16: bool = False, fused: bool = False) -> Step:
     """A step of the reference loop; returns its tokens without padding."""
-    source = source_of(student)
+    source, settings = source_of(student), {"num_labels": len(LABELS), "dtype": torch.float32}
     with quiet():
         tokenizer = AutoTokenizer.from_pretrained(source)
-        model: Any = AutoModelForTokenClassification.from_pretrained(source, num_labels=len(LABELS), dtype=torch.float32)
+        model: Any = AutoModelForTokenClassification.from_pretrained(source, **settings)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, fused=fused or None)
     rows, at = read([path]), iter(range(0, 1_000_000, 8))
     model.train()
