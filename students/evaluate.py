@@ -36,17 +36,23 @@ class Scored:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Every system's scores by kind, `systems[name]["strict"]`, on `documents` gold Documents."""
+    """Every system's scores by kind, `systems[name]["strict"]`, on `documents` gold Documents.
+
+    `dropped` counts entities of labels the set does not know, `missing` Documents that a label file has no row for.
+    """
 
     documents: int
     systems: dict[str, dict[str, Scored]]
     dropped: dict[str, int]
+    missing: dict[str, int]
 
     def tables(self, *, markdown: bool = False) -> str:
         """One part a kind, as strict and partial figures do not compare."""
         parts = [f"{name}: {what}\n\n{self._table(name, markdown)}" for name, what in KINDS.items()]
         left_out = "entities of labels the set does not know were left out"
         notes = [f"{name}: {number} {left_out}" for name, number in self.dropped.items()]
+        no_row = "gold documents have no row there (rejected ones?) and were scored as if nothing had been found"
+        notes += [f"{name}: {number} {no_row}" for name, number in self.missing.items()]
         return "\n\n".join([f"{count(self.documents)} documents", *parts, *notes])
 
     def _table(self, kind: str, markdown: bool) -> str:
@@ -61,7 +67,7 @@ class Evaluation:
     def as_json(self) -> dict[str, Any]:
         """All figures, unrounded."""
         systems = {name: {k: one.as_json() for k, one in kinds.items()} for name, kinds in self.systems.items()}
-        return {"documents": self.documents, "systems": systems, "dropped": self.dropped}
+        return {"documents": self.documents, "systems": systems, "dropped": self.dropped, "missing": self.missing}
 
 
 def evaluate(options: EvaluateOptions) -> Evaluation:
@@ -79,10 +85,12 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     if not gold:
         raise InputError("no documents to score on", path=options.gold[0])
     systems = {}
+    missing: dict[str, int] = {}
     for path in options.systems:
         found = _labelled(answers(path, gold, labels, options.batch_size), labels, path, dropped)
+        found = _with_missing(found, gold, path, missing)
         systems[str(path)] = {kind: _scored(gold, found, kind, path, options) for kind in KINDS}
-    report = Evaluation(len(gold), systems, dropped)
+    report = Evaluation(len(gold), systems, dropped, missing)
     if options.json is not None:
         with whole_or_not_at_all(options.json) as out:
             out.write(json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
@@ -99,6 +107,18 @@ def _labelled(
     if unknown:
         dropped[str(path)] = unknown.total()
     return known
+
+
+def _with_missing(found: list[Document], gold: list[Document], path: Path, missing: dict[str, int]) -> list[Document]:
+    """An answer for every gold Document: a teacher that could not label one has found nothing in it, and it counts."""
+    known = {document.id for document in found}
+    absent = [document.with_entities(()) for document in gold if document.id not in known]
+    if len(absent) == len(gold):
+        message = f"none of the {len(gold)} gold documents is in it (gold has ids like {gold[0].id!r})"
+        raise InputError(f"{message}; was it made from the same file?", path=path)
+    if absent:
+        missing[str(path)] = len(absent)
+    return found + absent
 
 
 def _scored(gold: list[Document], found: list[Document], kind: str, path: Path, options: EvaluateOptions) -> Scored:

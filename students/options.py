@@ -81,6 +81,7 @@ class TrainOptions(Options):
     precision: str = option("auto", "auto: bf16 where the hardware has it", choices=PRECISIONS)
     threads: int | None = option(None, "CPU threads; otherwise PyTorch's own choice", at_least=1)
     out: Path = option(help="the run folder")
+    json: bool = option(False, "print the report as JSON")
 
     def resolved(self) -> Recipe:
         """The recipe with the given values in the place of its own."""

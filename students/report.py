@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
+from distill.reports import count, figure
 from distill.scores import Score
 from students.hardware import Hardware
 from students.material import Material, checksums
@@ -19,7 +20,7 @@ from students.runfolder import IDENTITY
 from students.targets import Examples
 
 LIBRARIES = ("ner-distill", "torch", "transformers", "tokenizers", "safetensors", "numpy")
-_FREE = frozenset({"out", "distilled", "gold", "dev", "labels"})  # compared by content or not at all
+_FREE = frozenset({"out", "distilled", "gold", "dev", "labels", "json"})  # compared by content or not at all
 
 
 class Finished(Protocol):
@@ -97,6 +98,16 @@ class TrainReport:
     tokens: int
     seconds: float
     notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        best = f"strict F1 {figure(self.best['f1'])} on dev after epoch {self.best_epoch} of" if self.best else "after"
+        rows = ", ".join(f"{count(number)} {name}" for name, number in self.rows.items() if number)
+        lines = [
+            f"{self.folder}: {best} {self.epochs} epochs",
+            f"{count(self.steps)} steps over {rows} rows, {self.seconds:.0f} s of training at "
+            f"{self.tokens_per_second:,.0f} tokens/s",
+        ]
+        return "\n".join([*lines, *self.notes])
 
     @property
     def student(self) -> Path:

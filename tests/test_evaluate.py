@@ -52,6 +52,15 @@ def test_a_label_file_is_paired_by_id_and_may_be_in_any_order(gold: list[Documen
     assert report.systems[str(tmp_path / "same.jsonl")]["strict"].score.f1 == 1.0
 
 
+def test_documents_a_label_file_lacks_count_as_nothing_found(gold: list[Document], tmp_path: Path) -> None:
+    few = tmp_path / "few.jsonl"
+    write_jsonl(gold[:5], few)
+    report = evaluate(EvaluateOptions(systems=(few,), gold=(tmp_path / "gold.jsonl",)))
+    entities = [len(d.entities) for d in gold]
+    assert report.systems[str(few)]["strict"].score.micro.recall == sum(entities[:5]) / sum(entities)
+    assert "15 gold documents have no row" in report.tables()
+
+
 def test_aliases_of_the_label_set_join_other_names(gold: list[Document], tmp_path: Path) -> None:
     names = {"ORG": "company", "LOC": "place"}
     write_jsonl(
@@ -75,8 +84,8 @@ def test_systems_that_cannot_be_scored_are_one_line(gold: list[Document], tmp_pa
         score(tmp_path / "empty")
     with pytest.raises(InputError, match=r"made for the labels PER, gold has LOC, ORG; give --labels"):
         score(make_tiny_student(tmp_path / "other", labels=("PER",)))
-    write_jsonl(gold[:5], tmp_path / "few.jsonl")
-    with pytest.raises(InputError, match=r"few\.jsonl: 15 of 20 gold documents have no prediction"):
+    write_jsonl([replace(d, id=f"x{d.id}") for d in gold], tmp_path / "few.jsonl")
+    with pytest.raises(InputError, match=r"few\.jsonl: none of the 20 gold documents is in it"):
         score(tmp_path / "few.jsonl")
     with pytest.raises(CallError, match="needs --gold"):
         evaluate(EvaluateOptions(systems=(tmp_path / "few.jsonl",)))
