@@ -1,7 +1,7 @@
 """Training speed, step by step beside the reference loop's, on the same sentences in one run.
 
 Both sides train MiniLM on batches of 8 rows of the same file. The reference tokenises, collates in file order, runs in
-fp32 and steps AdamW as `benchmarks/reference_loop.py` does; ours is `students.train` with its defaults. The variants
+fp32 and steps AdamW as `benchmarks/reference_loop.py` does; ours is `students.loop` with its defaults. The variants
 between them switch one thing at a time. Wall time is what a user waits; on a machine shared with others, compare
 tokens per CPU second instead.
 
@@ -22,10 +22,10 @@ from reference_loop import LABELS, collate, read
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from students.batches import collate as put_together
+from students.loop import Training, setting_of
 from students.model import quiet, source_of
 from students.options import TrainOptions
 from students.runfolder import RunFolder
-from students.train import Training, setting_of
 
 Step = Callable[[], int]
 

@@ -18,6 +18,7 @@ from distill.progress import say
 from distill.reports import count, figure, label_table, score_to_json, table_one
 from distill.scores import Score, bootstrap_interval, scores_by_document, total
 from students.options import EvaluateOptions
+from students.waiting import wait_without_spinning
 
 KINDS = {"strict": "the same boundaries and label", "partial": "a shared word with the same label counts half"}
 Interval = tuple[float, float]
@@ -152,6 +153,7 @@ def _from_bundle(path: Path, gold: list[Document], _batch_size: int) -> Tagged:
 
 
 def _from_student(path: Path, gold: list[Document], batch_size: int) -> Tagged:
+    wait_without_spinning()
     student = resolve("students.model:load_student", "train")(path)
     predict = resolve("students.predictor:predict_documents", "train")
     return tuple(student.tags.labels), lambda: predict(student, gold, batch_size)

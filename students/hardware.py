@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from distill.errors import CallError
+from students.cores import cores
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ def found_hardware(precision: str, threads: int | None) -> Hardware:
     if precision == "bf16" and not able:
         raise CallError("--precision bf16: this machine has no bf16 instructions, it would only be slow; use auto")
     chosen = "bf16" if precision == "bf16" or (precision == "auto" and able) else "fp32"
-    return Hardware(device, chosen, threads or torch.get_num_threads())
+    # PyTorch knows the machine's cores, not the share of them that a container has.
+    return Hardware(device, chosen, threads or min(torch.get_num_threads(), cores()))
 
 
 def _bf16(device: str) -> bool:
