@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from distill.assignment import Demand, assign, overlaps
-from distill.boundaries import glued
 from distill.document import Entity, Span
 from distill.errors import CallError
 from distill.folding import CASE
@@ -109,7 +108,7 @@ def align(text: str, mentions: Sequence[Mention], rules: AlignmentRules = Alignm
     own = rules.occurrences == "own"
     wanted = Counter(mention.text for mention in mentions if mention.label)
     found = Search(text, rules.similarity).find(wanted if own else dict.fromkeys(wanted, 1))
-    places = _own(text, mentions, found) if own else _all(mentions, found)
+    places = _own(mentions, found) if own else _all(mentions, found)
     outcomes = tuple(_outcome(mention, each, found) for mention, each in zip(mentions, places, strict=True))
     # Of two labels on one span the first said comes first: sorting is stable, and `flat` keeps the earlier.
     once = dict.fromkeys(entity for outcome in outcomes for entity in outcome.entities)
@@ -117,11 +116,9 @@ def align(text: str, mentions: Sequence[Mention], rules: AlignmentRules = Alignm
     return Alignment(entities, outcomes, _conflicts(text, entities))
 
 
-def _own(text: str, mentions: Sequence[Mention], found: Mapping[str, Found]) -> list[list[Place]]:
+def _own(mentions: Sequence[Mention], found: Mapping[str, Found]) -> list[list[Place]]:
     demands = [Demand(mention.label, found[mention.text].places if mention.label else ()) for mention in mentions]
-    choices = {place for demand in demands if len(demand.places) > 1 for place in demand.places}
-    picks = assign(demands, {place: glued(text, place.start, place.end) for place in choices})
-    return [[pick] if pick else [] for pick in picks]
+    return [[pick] if pick else [] for pick in assign(demands)]
 
 
 def _all(mentions: Sequence[Mention], found: Mapping[str, Found]) -> list[list[Place]]:
@@ -129,7 +126,7 @@ def _all(mentions: Sequence[Mention], found: Mapping[str, Found]) -> list[list[P
     spans: dict[str, set[Span]] = defaultdict(set)
     for mention in mentions:
         if mention.label:
-            spans[mention.label] |= {Span(place.start, place.end) for place in found[mention.text].places}
+            spans[mention.label] |= {place.span for place in found[mention.text].places}
     inside = {label: overlaps(each) for label, each in spans.items()}
     return [
         _outside(found[mention.text].places, inside[mention.label]) if mention.label else [] for mention in mentions
@@ -139,7 +136,7 @@ def _all(mentions: Sequence[Mention], found: Mapping[str, Found]) -> list[list[P
 def _outside(places: Sequence[Place], inside: set[Span]) -> list[Place]:
     """Those in no longer name, and of other cases not the common words, if that leaves any."""
     named = [place for place in places if place.level < CASE or not place.lower] or list(places)
-    return [place for place in named if Span(place.start, place.end) not in inside] or named
+    return [place for place in named if place.span not in inside] or named
 
 
 def _outcome(mention: Mention, places: Sequence[Place], found: Mapping[str, Found]) -> Outcome:

@@ -11,193 +11,197 @@ from distill.document import Span
 from distill.folding import CASE
 from distill.occurrences import Place
 
-# What speaks against a place, in the order of weight. Losing a mention is worse than all of these.
-LOST, CONFLICT, LEVEL, NESTED, LOWER, GLUED, INVERSION = 10_000, 1_500, 100, 20, 8, 6, 4
+# What speaks against a place, in the order of weight. Losing a mention is worse than all of these. A repaired place
+# (level 10 at most) goes before one inside another name, and that before a conflict of labels.
+LOST, CONFLICT, NESTED, LEVEL, LOWER, GLUED, INVERSION = 20_000, 5_000, 1_500, 100, 8, 6, 4
 
 Cost = tuple[int, int]
 """What speaks against a choice, and the sum of its starts: of equal choices the earliest is taken."""
+Step = list[tuple[Cost, int]]
+"""For each place of a mention the cheapest way to it, and the index of the place before it on that way."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Demand:
-    """One mention of a teacher's list and the places where it may stand, left to right."""
+    """One mention of a teacher's list and the places where it may stand, left to right.
+
+    Mentions of one string share one tuple of places.
+    """
 
     label: str
     places: tuple[Place, ...]
 
 
-def assign(demands: Sequence[Demand], glued: Mapping[Place, bool]) -> list[Place | None]:
+def assign(demands: Sequence[Demand]) -> list[Place | None]:
     """One place for each demand, or None where other mentions of the same label hold all of its places.
 
     Places of one label differ. Lists are in order of appearance within a label, so the choice keeps that order where
     the mentions that leave no choice keep it too. A place inside or across another mention's is avoided, and so is one
     that another label holds.
     """
-    burden = _burden(demands, glued)
-    demands = _without_surplus(demands)
+    inside = overlaps({place.span for demand in demands for place in demand.places})
+    demands = _without_surplus(demands, inside)
+    burdens = {id(demand.places): [_burden(place, inside) for place in demand.places] for demand in demands}
     lists: dict[str, list[int]] = defaultdict(list)
     for index, demand in enumerate(demands):
         lists[demand.label].append(index)
     orders = [list(lists), list(reversed(lists))] if _shared(demands) else [list(lists)]
-    solutions = [_solve(demands, lists, order, burden) for order in orders]
+    solutions = [_solve(demands, lists, order, burdens) for order in orders]
     return min(solutions, key=lambda solution: solution[0])[1]
-
-
-def _without_surplus(demands: Sequence[Demand]) -> list[Demand]:
-    """Repeats beyond the places there are get none, nor do those that only a longer mention's inside is left for."""
-    inside = overlaps({Span(place.start, place.end) for demand in demands for place in demand.places})
-    times, asked = Counter(demands), Counter[Demand]()
-    labels = Counter(demand.places for demand in times)
-    repeats: Counter[tuple[Place, ...]] = Counter()
-    kept = []
-    for demand in demands:
-        asked[demand] += 1
-        places = demand.places
-        if times[demand] > 1:
-            places = tuple(place for place in places if Span(place.start, place.end) not in inside) or places
-        if asked[demand] > 1:
-            # Every label has its first mention placed before any has its second.
-            repeats[demand.places] += 1
-            places = places if repeats[demand.places] <= len(places) - labels[demand.places] else ()
-        kept.append(Demand(demand.label, places))
-    return kept
-
-
-def _shared(demands: Sequence[Demand]) -> bool:
-    """Whether two labels may want the same place."""
-    owner: dict[Span, str] = {}
-    return any(
-        owner.setdefault(Span(place.start, place.end), demand.label) != demand.label
-        for demand in demands
-        for place in demand.places
-    )
-
-
-def _burden(demands: Sequence[Demand], glued: Mapping[Place, bool]) -> dict[Place, int]:
-    """What speaks against each place, whoever takes it."""
-    overlapping = overlaps({Span(place.start, place.end) for demand in demands for place in demand.places})
-    return {
-        place: LEVEL * place.level
-        + NESTED * (Span(place.start, place.end) in overlapping)
-        + LOWER * (place.lower and place.level >= CASE)
-        + GLUED * glued.get(place, False)
-        for demand in demands
-        for place in demand.places
-    }
 
 
 def overlaps(spans: Iterable[Span]) -> set[Span]:
     """The spans that lie inside another one or cross an earlier one."""
     found: set[Span] = set()
     reach = -1
-    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
-        if span.start < reach:
+    for span in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if span[0] < reach:
             found.add(span)
-        reach = max(reach, span.end)
+        reach = max(reach, span[1])
     return found
 
 
+def _without_surplus(demands: Sequence[Demand], inside: set[Span]) -> list[Demand]:
+    """Repeats beyond the places there are get none, nor do those that only a longer mention's inside is left for."""
+    times = Counter((demand.label, id(demand.places)) for demand in demands)
+    labels = Counter(places for _, places in times)
+    free = {
+        id(demand.places): tuple(place for place in demand.places if place.span not in inside) or demand.places
+        for demand in demands
+        if times[demand.label, id(demand.places)] > 1
+    }
+    asked: Counter[tuple[str, int]] = Counter()
+    repeats: Counter[int] = Counter()
+    kept = []
+    for demand in demands:
+        shared = id(demand.places)
+        places = free[shared] if times[demand.label, shared] > 1 else demand.places
+        asked[demand.label, shared] += 1
+        if asked[demand.label, shared] > 1:
+            # Every label has its first mention placed before any has its second.
+            repeats[shared] += 1
+            places = places if repeats[shared] <= len(places) - labels[shared] else ()
+        kept.append(Demand(demand.label, places))
+    return kept
+
+
+def _burden(place: Place, inside: set[Span]) -> int:
+    """What speaks against a place, whoever takes it."""
+    lower = place.lower and place.level >= CASE
+    return LEVEL * place.level + NESTED * (place.span in inside) + LOWER * lower + GLUED * place.glued
+
+
+def _shared(demands: Sequence[Demand]) -> bool:
+    """Whether two labels may want the same place."""
+    owner: dict[Span, str] = {}
+    distinct = {(demand.label, id(demand.places)): demand for demand in demands}.values()
+    return any(
+        owner.setdefault(place.span, demand.label) != demand.label for demand in distinct for place in demand.places
+    )
+
+
 def _solve(
-    demands: Sequence[Demand], lists: Mapping[str, list[int]], order: list[str], burden: Mapping[Place, int]
+    demands: Sequence[Demand], lists: Mapping[str, list[int]], order: list[str], burdens: Mapping[int, list[int]]
 ) -> tuple[Cost, list[Place | None]]:
+    """The lists one after another, each on the places that those before it left."""
     chosen: list[Place | None] = [None] * len(demands)
-    held: Counter[Span] = Counter()
+    held: set[Span] = set()
     total, starts = 0, 0
     for label in order:
-        wanted = [demands[index] for index in lists[label]]
-        weights = [
-            {place: burden[place] + CONFLICT * (held[Span(place.start, place.end)] > 0) for place in demand.places}
-            for demand in wanted
-        ]
-        picks = _apart(_in_order(wanted, weights), weights)
-        for index, pick in zip(lists[label], picks, strict=True):
-            chosen[index] = pick
-            if pick:
-                held[Span(pick.start, pick.end)] += 1
-        total += _price(picks, weights, INVERSION if _ordered(wanted) else 0)
-        starts += sum(pick.start for pick in picks if pick)
+        wanted = [demands[index].places for index in lists[label]]
+        weights = _weights(wanted, burdens, held)
+        inversion = INVERSION if _ordered(wanted) else 0
+        picks = _apart(wanted, _in_order(wanted, weights, inversion), weights)
+        entries = zip(lists[label], wanted, picks, strict=True)
+        placed = [(index, places[pick]) for index, places, pick in entries if pick >= 0]
+        for index, place in placed:
+            chosen[index] = place
+            held.add(place.span)
+        turns = sum(one.start > other.start for (_, one), (_, other) in pairwise(placed))
+        burden = sum(weight[pick] if pick >= 0 else LOST for pick, weight in zip(picks, weights, strict=True))
+        total += burden + inversion * turns
+        starts += sum(place.start for _, place in placed)
     return (total, starts), chosen
 
 
-def _price(picks: Sequence[Place | None], weights: Sequence[Mapping[Place, int]], inversion: int) -> int:
-    placed = [pick for pick in picks if pick]
-    turns = sum(one.start > other.start for one, other in pairwise(placed))
-    burdens = sum(weight[pick] if pick else LOST for pick, weight in zip(picks, weights, strict=True))
-    return burdens + inversion * turns
+def _weights(wanted: list[tuple[Place, ...]], burdens: Mapping[int, list[int]], held: set[Span]) -> list[list[int]]:
+    """The burden of every place, heavier where another label holds it."""
+    known: dict[int, list[int]] = {}
+    for places in wanted:
+        if id(places) not in known:
+            burden = burdens[id(places)]
+            if held:
+                burden = [each + CONFLICT * (place.span in held) for each, place in zip(burden, places, strict=True)]
+            known[id(places)] = burden
+    return [known[id(places)] for places in wanted]
 
 
-def _ordered(demands: Sequence[Demand]) -> bool:
+def _ordered(wanted: Sequence[tuple[Place, ...]]) -> bool:
     """Whether the mentions with one place only show a list in order of appearance (one slip in four is forgiven)."""
-    anchors = [demand.places[0].start for demand in demands if len(demand.places) == 1]
+    anchors = [places[0].start for places in wanted if len(places) == 1]
     turns = sum(one > other for one, other in pairwise(anchors))
     return turns * 4 <= len(anchors) - 1 or not anchors
 
 
-def _in_order(demands: Sequence[Demand], weights: Sequence[Mapping[Place, int]]) -> list[Place | None]:
-    """The cheapest choice for a list when each step back in the text costs an inversion (Viterbi, linear in places)."""
-    inversion = INVERSION if _ordered(demands) else 0
-    steps: list[list[tuple[Cost, Place, int]]] = []
-    for demand, weight in zip(demands, weights, strict=True):
-        before = steps[-1] if steps else []
-        if demand.places:
-            steps.append(_step(before, demand.places, weight, inversion))
-    picks: list[Place | None] = [None] * len(demands)
+def _in_order(wanted: Sequence[tuple[Place, ...]], weights: Sequence[list[int]], inversion: int) -> list[int]:
+    """The cheapest choice for a list when each step back in the text costs an inversion (Viterbi, linear in places).
+
+    An index for each mention, -1 where it has no place.
+    """
+    steps: list[Step] = []
+    before: tuple[Place, ...] = ()
+    for places, weight in zip(wanted, weights, strict=True):
+        if places:
+            steps.append(_step(steps[-1] if steps else [], before, places, weight, inversion))
+            before = places
+    picks = [-1] * len(wanted)
     back: int | None = None
-    for index in range(len(demands) - 1, -1, -1):
-        if demands[index].places:
+    for index in range(len(wanted) - 1, -1, -1):
+        if wanted[index]:
             step = steps.pop()
-            if back is None:
-                back = min(range(len(step)), key=lambda each: step[each][0])
-            _, picks[index], back = step[back]
+            picks[index] = min(range(len(step)), key=lambda each: step[each][0]) if back is None else back
+            back = step[picks[index]][1]
     return picks
 
 
-def _step(
-    before: list[tuple[Cost, Place, int]], places: Sequence[Place], weight: Mapping[Place, int], inversion: int
-) -> list[tuple[Cost, Place, int]]:
-    """For each place the cheapest way to it, and the index of the place before it on that way."""
-    step: list[tuple[Cost, Place, int]] = []
-    ranked = sorted(range(len(before)), key=lambda each: before[each][0])[:2]
+def _step(last: Step, before: tuple[Place, ...], places: tuple[Place, ...], weight: list[int], inversion: int) -> Step:
+    """The step to `places` from the places `before`."""
+    if not last:
+        return [((cost, place.start), -1) for cost, place in zip(weight, places, strict=True)]
+    ranked = sorted(range(len(last)), key=lambda each: last[each][0])[:2]
+    backward = [((last[each][0][0] + inversion, last[each][0][1]), each, before[each].span) for each in ranked]
+    step: Step = []
     ahead, best = 0, -1
-    for place in places:
-        while ahead < len(before) and _edges(before[ahead][1]) < _edges(place):
-            if best < 0 or before[ahead][0] < before[best][0]:
+    for place, burden in zip(places, weight, strict=True):
+        while ahead < len(before) and before[ahead].span < place.span:
+            if best < 0 or last[ahead][0] < last[best][0]:
                 best = ahead
             ahead += 1
-        ways: list[tuple[Cost, int]] = [] if before else [((0, 0), -1)]
-        if best >= 0:
-            ways.append((before[best][0], best))
-        for each in ranked:
-            (cost, starts), other, _ = before[each]
-            again = LOST if _edges(other) == _edges(place) else 0
-            ways.append(((cost + inversion + again, starts), each))
-        (cost, starts), way = min(ways)
-        step.append(((cost + weight[place], starts + place.start), place, way))
+        (cost, starts), way, span = backward[-1] if backward[0][2] == place.span else backward[0]
+        if span == place.span:
+            cost += LOST
+        if best >= 0 and last[best][0] <= (cost, starts):
+            (cost, starts), way = last[best][0], best
+        step.append(((cost + burden, starts + place.start), way))
     return step
 
 
-def _edges(place: Place) -> tuple[int, int]:
-    return place.start, place.end
-
-
-def _apart(picks: list[Place | None], weights: Sequence[Mapping[Place, int]]) -> list[Place | None]:
+def _apart(wanted: Sequence[tuple[Place, ...]], picks: list[int], weights: Sequence[list[int]]) -> list[int]:
     """Each place once: the plainer match keeps it, then the earlier in the list; the others move or are lost."""
-    taken: set[tuple[int, int]] = set()
-    apart: list[Place | None] = [None] * len(picks)
-    placed = sorted((pick.rank, index) for index, pick in enumerate(picks) if pick)
+    taken: set[Span] = set()
+    apart = [-1] * len(picks)
     waiting = []
-    for _, index in placed:
-        pick = picks[index]
-        assert pick is not None
-        if _edges(pick) in taken:
+    for _, index in sorted((wanted[index][pick].rank, index) for index, pick in enumerate(picks) if pick >= 0):
+        span = wanted[index][picks[index]].span
+        if span in taken:
             waiting.append(index)
         else:
-            taken.add(_edges(pick))
-            apart[index] = pick
+            taken.add(span)
+            apart[index] = picks[index]
     for index in waiting:
-        free = [place for place in weights[index] if _edges(place) not in taken]
+        places, weight = wanted[index], weights[index]
+        free = [at for at in range(len(places)) if places[at].span not in taken]
         if free:
-            pick = min(free, key=lambda place: (weights[index][place], place.start))
-            apart[index] = pick
-            taken.add(_edges(pick))
+            apart[index] = min(free, key=lambda at: (weight[at], places[at].start))
+            taken.add(places[apart[index]].span)
     return apart

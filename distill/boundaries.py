@@ -15,6 +15,7 @@ _MORE_SPACELESS = (
 )  # fmt: skip
 # Hangul vowels and finals that complete the letter before them, and the skin tones of emoji.
 _CLINGING = ((0x1160, 0x11FF), (0xD7B0, 0xD7FF), (0x1F3FB, 0x1F3FF))
+FAR = 32  # so many invisible characters are looked through for the letters on either side
 _JOINER = "\u200d"
 _GLUE = frozenset("-‐‑–./_@&+:·")
 _APOSTROPHES = frozenset("'’ʼ")
@@ -54,11 +55,11 @@ def joined(text: str, position: int) -> bool:
     if clings(right) or left == _JOINER:
         return True
     before, after = position - 1, position
-    while before >= 0 and invisible(text[before]):
+    while before > max(0, position - FAR) and invisible(text[before]):
         before -= 1
-    while after < len(text) and invisible(text[after]):
+    while after < min(len(text) - 1, position + FAR) and invisible(text[after]):
         after += 1
-    return before >= 0 and after < len(text) and kind(text[before]) == SPACED and kind(text[after]) == SPACED
+    return kind(text[before]) == SPACED == kind(text[after])
 
 
 def _hangul(char: str) -> bool:

@@ -12,6 +12,7 @@ from distill.folding import QUOTES, compatible, key, typography
 REACH = 40  # characters around a name in which its punctuation is looked for
 MOST_MARKS = 6
 _PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">", "《": "》", "【": "】", "〈": "〉", "「": "」", "『": "』"}
+_TWICE = re.compile(r"``|''")
 _DOUBLE = frozenset('"“”„‟″«»〝〞〟＂')
 _DOTTED = re.compile(r"\b[^\W\d_]\.[^\W\d_]$")  # the `U.S` of an abbreviation, to which its last full stop belongs
 _INITIAL = re.compile(r"\b(?:[^\W\d_]|inc|ltd|corp|co|bros|jr|sr|st|dr|mr|mrs|ms)$", re.IGNORECASE)
@@ -33,6 +34,7 @@ def edges(text: str, said: str, start: int, end: int) -> Iterator[tuple[Span, st
         span = Span(start - befores[j], end + afters[i])
         if _complete(text[span.start : span.end], said, head[j:][::-1], tail[i:]):
             yield span, _peeled(said, len(head) - j, len(tail) - i)
+    yield Span(start, end), _peeled(said, len(head), len(tail))
 
 
 def with_marks(text: str, said: str, start: int, end: int) -> Span:
@@ -45,7 +47,8 @@ def _marks(said: str) -> str:
     size = len(said)
     while size and not key(said[size - 1]) and not clings(said[size - 1]):
         size -= 1
-    return "".join(compatible(typography(said[size:])).split())[:MOST_MARKS]
+    tail = _TWICE.sub("'", said[size:])
+    return "".join("".join(compatible(typography(char)) for char in tail).split())[:MOST_MARKS]
 
 
 def _keeps_stop(said: str) -> bool:
@@ -79,7 +82,7 @@ def _complete(found: str, said: str, head: str, tail: str) -> bool:
         return _one_pair(found) or not _one_pair(said)
     if len(head) == len(tail):
         return all(_PAIRS.get(a, a) == b for a, b in zip(head, reversed(tail), strict=True))
-    quoted = [edge in QUOTES for edge in (found[0], found[-1])]
+    quoted = [edge in QUOTES or edge in "*_" for edge in (found[0], found[-1])]
     return quoted[0] == quoted[1] and _one_pair(found) and _balance(found) in ([0] * len(_PAIRS), _balance(said))
 
 
@@ -92,6 +95,7 @@ def _one_pair(found: str) -> bool:
 
 
 def _balance(text: str) -> list[int]:
+    text = compatible(text)
     return [text.count(opening) - text.count(closing) for opening, closing in _PAIRS.items()]
 
 

@@ -118,8 +118,9 @@ def _plausible(asked: list[Piece], found: list[Piece], same_digits: bool) -> boo
     one, other = [piece.key for piece in asked], [piece.key for piece in found]
     if len(one) != len(other):
         return _without_one(*sorted((one, other), key=len))
-    if all(len(word) == 1 for word in one):
-        return True
+    if _spaceless(asked):
+        # One character more or less only shifts the window: its ends have to be the mention's own.
+        return one[0] == other[0] and one[-1] == other[-1]
     return all(_alike(a, b) for a, b in zip(one, other, strict=True))
 
 
@@ -131,9 +132,11 @@ def _alike(one: str, other: str) -> bool:
 def _counts(asked: list[Piece]) -> list[int]:
     """How many words a window has: a word more or less, but no character in a script without spaces."""
     size = len(asked)
-    if any(kind(char) == SPACELESS for piece in asked for char in piece.key):
-        return [size]
-    return sorted({size, max(1, size - 1), size + 1})
+    return [size] if _spaceless(asked) else sorted({size, max(1, size - 1), size + 1})
+
+
+def _spaceless(asked: list[Piece]) -> bool:
+    return any(kind(char) == SPACELESS for piece in asked for char in piece.key)
 
 
 def _without_one(shorter: list[str], longer: list[str]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from distill.boundaries import SPACELESS, clings, fits, joined, kind
+from distill.boundaries import SPACELESS, clings, fits, glued, joined, kind
 from distill.document import Span
 from distill.edges import edges
 from distill.folding import ACCENTS, CASE, JOINED, PUNCTUATION, QUOTES, difference, key, key_with_offsets, typography
@@ -21,7 +21,7 @@ _LOOSE = frozenset(QUOTES + ".,;:()[]{}-–—…*")
 # A name is not one of these in lower case: "US" is not found in "us", nor "IT" in "it".
 _FUNCTION_WORDS = frozenset((
     "a", "all", "am", "an", "and", "are", "as", "at", "be", "but", "by", "can", "do", "for", "had", "has", "he", "her",
-    "his", "i", "if", "in", "is", "it", "may", "me", "my", "no", "not", "now", "of", "on", "one", "or", "our", "out",
+    "his", "i", "if", "in", "is", "it", "may", "me", "my", "no", "not", "of", "on", "one", "or", "our", "out",
     "she", "so", "the", "to", "up", "us", "was", "we", "who", "will", "you",
 ))  # fmt: skip
 
@@ -36,6 +36,11 @@ class Place:
     how: str = ""
     fragments: tuple[Span, ...] = ()
     lower: bool = False  # reads all lower case
+    glued: bool = False  # part of a longer token
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.end)
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -74,7 +79,7 @@ class Source:
         while start >= 0:
             end = start + len(said)
             if fits(text, start, end):
-                places.append(Place(start, end))
+                places.append(Place(start, end, glued=glued(text, start, end)))
                 start = text.find(said, end)
             else:
                 start = text.find(said, _next_start(text, start + 1))
@@ -146,7 +151,7 @@ class Source:
             within = difference(found, inner) if len(key(said)) >= 4 or _letters(inner) == _letters(said) else None
             if within is None or not _trusted(within[0], found, inner):
                 return None
-        return Place(*span, *match, lower=found.islower())
+        return Place(*span, *match, lower=found.islower(), glued=glued(self.text, *span))
 
 
 def _parts(text: str, position: int, mixed: bool) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from distill.assignment import overlaps
+from distill.boundaries import invisible
 from distill.document import Span
 from distill.folding import CASE, PUNCTUATION, difference, key
 from distill.fragments import Fragments
@@ -43,15 +44,15 @@ class Search:
 
     def find(self, wanted: Mapping[str, int]) -> dict[str, Found]:
         """Where each string may stand; `wanted` says how many mentions share it."""
-        exact = {said: self._exact(said) for said in wanted if said.strip()}
-        held = {Span(place.start, place.end) for places in exact.values() for place in places}
+        exact = {said: self._exact(said) for said in wanted if _visible(said)}
+        held = {place.span for places in exact.values() for place in places}
         placed = {said: places or self._elsewhere(said, wanted[said], held) for said, places in exact.items()}
-        taken = [Span(place.start, place.end) for places in placed.values() for place in places]
+        taken = [place.span for places in placed.values() for place in places]
         inside = overlaps(set(taken))
-        found = {said: Found(why="empty") for said in wanted if not said.strip()}
+        found = {said: Found(why="empty") for said in wanted if said not in exact}
         for said, places in placed.items():
-            free = sum(Span(place.start, place.end) not in inside for place in places)
-            more = self._further(said, wanted[said] - free, held) if exact[said] and wanted[said] > max(free, 1) else []
+            free = sum(place.span not in inside for place in places)
+            more = self._further(said, wanted[said] - free, held) if exact[said] and wanted[said] > free else []
             found[said] = _left_to_right(places + more) if places else self._resembling(said, merged(taken))
         return found
 
@@ -69,7 +70,7 @@ class Search:
         spelt = self._source.equal(bare)
         if bare != said:
             spelt = [_restated(self._source.text, place, said) for place in spelt]
-        free = [place for place in spelt if Span(place.start, place.end) not in held]
+        free = [place for place in spelt if place.span not in held]
         near = _plainest(free, demand) or self._source.inside(bare)
         if near and len(near) >= demand:
             return near
@@ -82,10 +83,10 @@ class Search:
         """
         further = [place for place in self._source.equal(_bare(said)) if place.level <= SAME_NAME]
         apart = merged(held)
-        further = [place for place in further if not covered(Span(place.start, place.end), apart)]
+        further = [place for place in further if not covered(place.span, apart)]
         if len(further) < short:
             more = self._variants(said, short, FINAL_S)
-            further += [place for place in more if not covered(Span(place.start, place.end), apart)]
+            further += [place for place in more if not covered(place.span, apart)]
         return further
 
     def _variants(self, said: str, demand: int, only: str = "") -> list[Place]:
@@ -110,6 +111,10 @@ class Search:
 
 def _left_to_right(places: list[Place]) -> Found:
     return Found(tuple(sorted(places, key=lambda place: (place.start, place.end))))
+
+
+def _visible(said: str) -> bool:
+    return not all(char.isspace() or invisible(char) for char in said)
 
 
 def _bare(said: str) -> str:

@@ -39,10 +39,10 @@ VARIANTS: tuple[tuple[str, Callable[[str], str], int], ...] = (
 
 def variants(said: str, only: str = "") -> Iterator[tuple[str, str]]:
     """Other ways to say the mention, each with the name of the repair; the likeliest first."""
-    said = said.strip(_AROUND) or said
     # A capital "The" may be the name's own.
     ordered = sorted(VARIANTS, key=lambda each: each[0] != FINAL_S) if said.startswith("The ") else VARIANTS
-    for name, change, least in ordered:
-        other = change(said).strip() if only in ("", name) else said
-        if other != said and sum(char.isalnum() for char in other) >= least:
-            yield name, other
+    for form in dict.fromkeys((said, said.strip(_AROUND))):
+        for name, change, least in ordered:
+            other = change(form).strip() if only in ("", name) else form
+            if other != form and sum(char.isalnum() for char in other) >= least:
+                yield name, other
