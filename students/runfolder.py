@@ -102,6 +102,9 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(left, ignore_errors=True)
     fresh.mkdir(parents=True)
     write(fresh)
+    readable = fresh.stat().st_mode & 0o666  # safetensors keeps its files to their owner
+    for path in fresh.iterdir():
+        path.chmod(readable)
     if folder.exists():
         folder.rename(old)
     fresh.rename(folder)
