@@ -1,6 +1,6 @@
 """How long alignment takes and how it grows with the text, beside a plain search and fuzzy matching of everything.
 
-    python benchmarks/alignment.py [--mentions 100] [--longest 400]
+    python benchmarks/alignment.py [--mentions 100] [--longest 200]
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from distill.alignment import AlignmentRules, Mention, align
 
 SYLLABLES = ("ka", "ro", "mi", "ten", "vol", "sha", "bri", "lu", "dor", "pen", "as", "qui", "no", "gra", "el")
+LENGTHS = (1000, 2000, 4000, 20_000, 100_000)
 COMMON = ("the", "of", "and", "to", "in", "said", "on", "for", "with", "market", "team", "after", "new", ",", ".")
 
 
@@ -83,12 +84,10 @@ def main() -> None:
     }
     print(f"{given.mentions} mentions, milliseconds a text (best of 5)")
     print(f"{'tokens':>9}" + "".join(f"{name:>11}" for name in ways))
-    tokens = 1000
-    while tokens <= given.longest * 500:
+    for tokens in (size for size in LENGTHS if size <= given.longest * 500):
         text, mentions = written(tokens, given.mentions)
         times = [milliseconds(partial(way, text, mentions)) for way in ways.values()]
         print(f"{tokens:9,}" + "".join(f"{time:11.2f}" for time in times), flush=True)
-        tokens *= 10 if tokens >= 10_000 else 2 if tokens < 4000 else 5
 
 
 if __name__ == "__main__":
