@@ -11,7 +11,7 @@ from typing import Any
 from distill.corpora import format_of, read_documents
 from distill.document import Document
 from distill.errors import CallError, InputError
-from distill.files import existing, open_lines
+from distill.files import existing, open_lines, stem
 from distill.jsonl import document_from_json, parse_line
 
 PROBE = 1 << 16  # bytes of each end of a file that tell it from others; reading all of a large one would take minutes
@@ -39,7 +39,7 @@ def _read_lines(path: Path) -> Iterator[Document | BadLine]:
     for number, line in open_lines(path):
         if not line.strip():
             continue
-        fallback = f"{path.stem}-{number}"
+        fallback = f"{stem(path)}-{number}"
         try:
             yield document_from_json(parse_line(line, path, number), fallback_id=fallback)
         except InputError as error:

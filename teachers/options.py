@@ -7,6 +7,8 @@ from pathlib import Path
 
 from distill.options import Options, option
 
+LANGUAGES = ("auto", "en", "zh")
+
 
 @dataclass(frozen=True)
 class LabelOptions(Options):
@@ -15,7 +17,8 @@ class LabelOptions(Options):
     inputs: tuple[Path, ...] = option((), "documents to label: jsonl, conll or text", argument=True, flag="input")
     out: Path = option(help="where the labelled documents go (JSONL)")
     teacher: str = option("openai", "who labels", choices=("openai", "replay"))
-    prompt: str = option("cot", "standard, cot or a Jinja file of your own")
+    prompt: str = option("cot", "standard, cot, open, definition or a Jinja file of your own")
+    language: str = option("auto", "wording of open and definition; auto looks at each text", choices=LANGUAGES)
     responses: Path | None = option(None, "recorded answers for replay: JSONL of id and response")
     model: str | None = option(None, "the model's name at the server")
     base_url: str | None = option(None, "any server that speaks /v1/chat/completions; OpenAI's own if not given")

@@ -13,24 +13,25 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from distill.errors import CallError, InputError, did_you_mean
 from distill.labels import LabelSet
 from teachers.answers import Shape
+from teachers.repertoire import SHAPES
 from teachers.shots import Shot
 from teachers.teacher import Message
 
 FOLDER = Path(__file__).parent / "prompts"
-BUILT_IN = ("standard", "cot")
 LABELS = FOLDER / "labels.toml"
 
 
 class Prompt:
     """A template with the blocks `system` and `user`; one without blocks is the user's message as a whole.
 
-    The template sees `labels`, `shots`, `text` and `tag`, and may set `shape` to say what it asks for: "dictionary"
-    or "list". Texts are values, never templates, and `tag` is a word whose `<tag>` stands in none of them.
+    The template sees `labels`, `shots`, `text`, `tag` and `language` ("en" or "zh"), and may set `shape` to say what
+    it asks for: "dictionary" or "list". Texts are values, never templates, and `tag` is a word whose `<tag>` stands in
+    none of them.
     """
 
     def __init__(self, name: str) -> None:
         self.path = prompt_path(name)
-        self.name = name if name in BUILT_IN else self.path.name
+        self.name = name if name in SHAPES else self.path.name
         environment = ImmutableSandboxedEnvironment(
             loader=jinja2.FileSystemLoader(self.path.parent), undefined=jinja2.StrictUndefined,
             trim_blocks=True, lstrip_blocks=True, autoescape=False,
@@ -53,10 +54,13 @@ class Prompt:
             raise InputError(f"shape is dictionary or list, not {found.group(1)!r}", path=self.path)
         return "dictionary"
 
-    def messages(self, text: str, labels: LabelSet, shots: Sequence[Shot] = ()) -> tuple[Message, ...]:
+    def messages(
+        self, text: str, labels: LabelSet, shots: Sequence[Shot] = (), language: str = "en"
+    ) -> tuple[Message, ...]:
         """The conversation that asks for the entities of `text`."""
         context = {
-            "labels": labels.labels, "shots": shots, "text": text, "tag": free_tag([text, *(s.text for s in shots)])
+            "labels": labels.labels, "shots": shots, "text": text, "tag": free_tag([text, *(s.text for s in shots)]),
+            "language": "zh" if language == "zh" else "en",
         }  # fmt: skip
         try:
             if "user" not in self._template.blocks:
@@ -70,9 +74,9 @@ class Prompt:
 
 def prompt_path(name: str) -> Path:
     """The file of a built-in prompt or of the user's own."""
-    path = FOLDER / f"{name}.jinja" if name in BUILT_IN else Path(name)
+    path = FOLDER / f"{name}.jinja" if name in SHAPES else Path(name)
     if not path.is_file():
-        raise CallError(f"--prompt is standard, cot or a file; {name} is neither{did_you_mean(name, BUILT_IN)}")
+        raise CallError(f"--prompt is {', '.join(SHAPES)} or a file; {name} is none{did_you_mean(name, SHAPES)}")
     return path
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from distill.errors import InputError
-from distill.files import open_lines
+from distill.files import open_lines, stem
 from distill.jsonl import parse_line
 from teachers.teacher import Conversation, Reply
 
@@ -33,7 +33,8 @@ class ReplayTeacher:
 def read_responses(path: str | Path) -> dict[str, str | Reply]:
     """Completions by document id.
 
-    What is wrong with one answer concerns its document alone: a response that is no string, or two that differ. A
+    A row that carries its own text needs no id: it has the one that the reader of documents would give it. What is
+    wrong with one answer concerns its document alone: a response that is no string, or two that differ. Any other
     line that is no object with an id stops the reading, for nobody knows whose answer it was.
     """
     answers: dict[str, str | Reply] = {}
@@ -42,6 +43,8 @@ def read_responses(path: str | Path) -> dict[str, str | Reply]:
             continue
         row = parse_line(line, path, number)
         identity, response = row.get("id"), row.get("response")
+        if identity is None and isinstance(row.get("text"), str):
+            identity = f"{stem(path)}-{number}"
         if not isinstance(identity, str | int) or isinstance(identity, bool):
             raise InputError('a recorded answer is {"id": ..., "response": "..."}', path=path, line=number)
         said = response if isinstance(response, str) else Reply(error=f"line {number}: the response is no string")

@@ -16,15 +16,16 @@ from distill.errors import CallError
 from distill.labels import LabelSet, read_labels
 from distill.libraries import resolve
 from teachers.answers import Shape
+from teachers.filters import Filters
 from teachers.intake import identity
 from teachers.options import LabelOptions
+from teachers.repertoire import OPEN, SHAPES, language_of
 from teachers.replay import ReplayTeacher
 from teachers.rows import Reader
 from teachers.shots import shots_for
 from teachers.teacher import Conversation, Teacher
 
 BUILT_IN_LABELS = Path(__file__).parent / "prompts" / "labels.toml"
-DICTIONARY_PROMPTS = ("standard", "cot")
 KEPT_PARAMETERS = ("model", "messages", "stream", "n")  # they would change what an answer is
 
 
@@ -41,25 +42,27 @@ class Lesson:
 
 def lesson_for(options: LabelOptions, teacher: Teacher | None = None) -> Lesson:
     """The lesson that the options describe; a given `teacher` answers in place of the one they name."""
-    own_prompt = options.prompt not in DICTIONARY_PROMPTS
+    own_prompt = options.prompt not in SHAPES
     asks = options.teacher == "openai"
     prompt = resolve("teachers.prompting:Prompt", "teach")(options.prompt) if own_prompt or asks else None
-    shape: Shape = prompt.shape() if prompt else "dictionary"
+    shape: Shape = prompt.shape() if prompt else SHAPES[options.prompt]
     labels = _labels(options, shape)
     rules = AlignmentRules(_occurrences(options, shape), options.similarity)
     name = prompt.name if prompt else options.prompt
     call: dict[str, Any] = {
         "input": [identity(path) for path in options.inputs], "teacher": options.teacher, "prompt": name,
         "labels": repr(labels.labels) if labels else None, "occurrences": rules.occurrences,
-        "similarity": rules.similarity, "drop-empty": options.drop_empty, "attempts": options.attempts,
+        "similarity": rules.similarity, "language": options.language, "drop-empty": options.drop_empty,
+        "attempts": options.attempts,
     }  # fmt: skip
     if prompt:
         call["prompt text"] = prompt.source
     if asks:
-        ask, chosen = _asking(options, prompt, labels or read_labels(BUILT_IN_LABELS), call, teacher)
+        ask, chosen = _asking(options, prompt, labels, call, teacher)
     else:
         ask, chosen = _nothing_to_say, teacher or _replay(options, call)
-    return Lesson(chosen, ask, Reader(chosen.name, name, shape, labels, rules), call)
+    filters = Filters(options.language) if shape == "list" else None
+    return Lesson(chosen, ask, Reader(chosen.name, name, shape, labels, rules, filters), call)
 
 
 def _nothing_to_say(document: Document) -> Conversation:
@@ -87,10 +90,12 @@ def _replay(options: LabelOptions, call: dict[str, Any]) -> Teacher:
 
 
 def _asking(
-    options: LabelOptions, prompt: Any, labels: LabelSet, call: dict[str, Any], teacher: Teacher | None
+    options: LabelOptions, prompt: Any, labels: LabelSet | None, call: dict[str, Any], teacher: Teacher | None
 ) -> tuple[Callable[[Document], Conversation], Teacher]:
     """A prompt for every document, and the server behind its store."""
-    shots = shots_for(labels, options.shots_from, options.shots, options.shots_by, options.seed)
+    free = labels is None and options.prompt in OPEN
+    named = labels or read_labels(BUILT_IN_LABELS)
+    shots = shots_for(None if free else named, options.shots_from, options.shots, options.shots_by, options.seed)
     call |= {
         "shots": options.shots, "shots-by": options.shots_by, "seed": options.seed,
         "shots-from": identity(options.shots_from) if options.shots_from else None,
@@ -98,7 +103,8 @@ def _asking(
     }  # fmt: skip
 
     def ask(document: Document) -> Conversation:
-        return Conversation(document.id, prompt.messages(document.text, labels, shots(document)))
+        language = language_of(document.text) if options.language == "auto" else options.language
+        return Conversation(document.id, prompt.messages(document.text, named, shots(document), language))
 
     return ask, teacher or _server(options)
 

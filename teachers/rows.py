@@ -12,6 +12,7 @@ from distill.document import Document
 from distill.jsonl import document_to_json, entity_to_json
 from distill.labels import LabelSet
 from teachers.answers import Answer, Shape, UnparsedAnswer, parse_answer
+from teachers.filters import Filters
 from teachers.intake import BadLine
 from teachers.teacher import Reply
 
@@ -35,13 +36,14 @@ Row = dict[str, Any] | Rejected
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How answers are read: their shape, the labels that count, and the rules of alignment."""
+    """How answers are read: their shape, the labels that count, the rules of alignment, the filters of open types."""
 
     teacher: str
     prompt: str
     shape: Shape
     labels: LabelSet | None
     rules: AlignmentRules
+    filters: Filters | None = None
 
     def read(self, document: Document, reply: Reply) -> Row:
         """The labelled document, or why the reply labels nothing."""
@@ -65,11 +67,11 @@ class Reader:
         known: list[Mention] = []
         why: dict[int, str] = {}
         for position, mention in enumerate(answer.mentions):
-            label = self.labels.canonical(mention.label) if self.labels else " ".join(mention.label.split())
-            if label:
-                known.append(Mention(mention.text, label))
+            label, reason = self._label(document.text, mention)
+            if reason:
+                why[position] = reason
             else:
-                why[position] = f"unknown label {mention.label!r}"
+                known.append(Mention(mention.text, label))
         alignment = align(document.text, known, self.rules)
         lost = _lost(answer.mentions, why, alignment)
         meta = {key: value for key, value in document.meta.items() if key not in OURS}
@@ -79,6 +81,14 @@ class Reader:
         meta["alignment"] = _counts(alignment, len(lost))
         meta |= _if_any("lost", lost) | _if_any("conflicts", _conflicts(alignment))
         return document_to_json(replace(document, entities=alignment.entities, meta=meta))
+
+    def _label(self, text: str, mention: Mention) -> tuple[str, str]:
+        """The label of a mention, and why it has none; a word that the label set knows is never a word for nothing."""
+        label = self.labels.canonical(mention.label) if self.labels else None
+        reason = "" if label or not self.filters else self.filters.drop(text, mention)
+        if self.labels and not label and not reason:
+            reason = f"unknown label {mention.label!r}"
+        return label or " ".join(mention.label.split()), reason
 
     def blank(self, document: Document) -> Row:
         """A text without a visible character has no entities; nobody need be asked."""
