@@ -32,12 +32,16 @@ def rehearsed(student: Student, documents: Iterable[Document]) -> list[Document]
     own = [document.text for document in documents][:400]
     long = " ".join(own[:60])
     texts = dict.fromkeys((*HARD, long, *own))
-    asked = [Document(f"test-{number}", text) for number, text in enumerate(texts, 1)]
-    made = [_recorded(document, student) for document in asked]
-    sure = [document for document in made if _margin(document) >= SURE]
+    sure: list[Document] = []
+    unsure: list[Document] = []
+    for number, text in enumerate(texts, 1):
+        made = _recorded(Document(f"test-{number}", text), student)
+        (sure if _margin(made) >= SURE else unsure).append(made)
+        if len(sure) == MOST:
+            break
     if len(sure) < LEAST:
-        sure = sorted(made, key=lambda document: -_margin(document))[:LEAST]
-    return sure[:MOST]
+        sure += sorted(unsure, key=lambda document: -_margin(document))[: LEAST - len(sure)]
+    return sure
 
 
 def _recorded(document: Document, student: Student) -> Document:

@@ -96,7 +96,9 @@ class Student:
         self, document: Document, encoded: Encoded, windows: list[Window], parts: list[Future[Floats] | Floats]
     ) -> tuple[Document, Reading]:
         logits = [part.result() if isinstance(part, Future) else part for part in parts]
-        scores = word_scores(encoded, windows, logits, len(self.tags)) / np.float32(self.manifest.temperature)
+        scores = word_scores(encoded, windows, logits, len(self.tags))
+        if self.manifest.temperature != 1:
+            scores /= np.float32(self.manifest.temperature)
         return replace(document, entities=tuple(entities(encoded, scores, self.tags))), Reading(encoded, scores)
 
     def close(self) -> None:
