@@ -10,7 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from curricula.options import SchedulesOptions
+from distill.census import StatsOptions
 from distill.command import command, reported
+from distill.conversion import ConvertOptions
+from distill.files import STREAM
+from distill.project import InitOptions
+from students.bundle_options import ExportOptions, PredictOptions, SelftestOptions
+from students.options import EvaluateOptions, TrainOptions
+from teachers.options import LabelOptions
 
 app = typer.Typer(
     name="ner-distill",
@@ -45,6 +52,135 @@ def root(
     ] = False,
 ) -> None:
     """What every command shares; each takes its options from flags or from its table in ner-distill.toml."""
+
+
+@command(app, "init", InitOptions)
+def init(options: InitOptions) -> None:
+    """Start a project: its options, its label set and its folders, with --demo the demo corpus too.
+
+    A thin skin over `distill.project.init`.
+    """
+    from distill.project import init as begin
+
+    emit(str(begin(options)))
+
+
+@command(app, "label", LabelOptions)
+def label(options: LabelOptions) -> int:
+    """Let a teacher label documents; every mention ends as exact, repaired or lost, and is counted.
+
+    What cannot be labelled goes to *.rejected.jsonl with the reason (exit code 1). Stopped at any moment, the same
+    command goes on where it was and asks nothing twice. A thin skin over `teachers.labelling.label`.
+    """
+    from teachers.labelling import label as run
+
+    report = run(options)
+    if options.json:
+        emit_json(report.to_dict())
+    else:
+        emit("\n".join(report.lines()))
+    return report.exit_code
+
+
+@command(app, "train", TrainOptions)
+def train(options: TrainOptions) -> None:
+    """Train a student on a blend of distilled and gold data.
+
+    Stopped at any moment, the same command goes on after the last whole epoch. A thin skin over `students.train.fit`.
+    """
+    from distill.libraries import resolve
+
+    report = resolve("students.train:fit", "train")(options)
+    if options.json:
+        emit_json({"folder": str(report.folder)} | report.as_json())
+    else:
+        emit(str(report))
+
+
+@command(app, "evaluate", EvaluateOptions)
+def evaluate(options: EvaluateOptions) -> None:
+    """Score students, bundles and label files side by side: strict, partial, per label, with intervals.
+
+    A thin skin over `students.evaluate.evaluate`.
+    """
+    from students.evaluate import evaluate as score
+
+    report = score(options)
+    if str(options.json) != STREAM:
+        emit(report.tables())
+
+
+@command(app, "export", ExportOptions)
+def export(options: ExportOptions) -> None:
+    """Make the bundle that goes into the closed network, checked before it appears.
+
+    A thin skin over `students.export.export`.
+    """
+    from students.export import export as make
+
+    report = make(options)
+    if options.json:
+        emit_json(report.as_json())
+    else:
+        emit(str(report))
+
+
+@command(app, "selftest", SelftestOptions)
+def selftest(options: SelftestOptions) -> None:
+    """Check on site that a bundle is whole and answers as it did where it was made.
+
+    A thin skin over `students.selftest.selftest`.
+    """
+    from students.selftest import selftest as check
+
+    report = check(options)
+    if options.json:
+        emit_json(report.as_json())
+    else:
+        emit(str(report))
+
+
+@command(app, "predict", PredictOptions)
+def predict(options: PredictOptions) -> int:
+    """Find entities with a bundle: files, standard input or a text; no torch and no network.
+
+    A thin skin over `students.predict.predict`, which calls `students.runtime.Student`.
+    """
+    from students.predict import predict as run
+
+    report = run(options)
+    if report.rejected or report.out is not None:
+        print(str(report), file=sys.stderr)
+    return 1 if report.rejected else 0
+
+
+@command(app, "convert", ConvertOptions)
+def convert(options: ConvertOptions) -> int:
+    """Write documents in another format, and say what it could not carry (exit code 1).
+
+    A thin skin over `distill.conversion.convert`.
+    """
+    from distill.conversion import convert as rewrite
+
+    report = rewrite(options)
+    text = json.dumps(report.to_json(), ensure_ascii=False, indent=2) if options.json else str(report)
+    print(text, file=sys.stderr if str(options.target) == STREAM else sys.stdout)
+    return 0 if report.complete else 1
+
+
+@command(app, "stats", StatsOptions)
+def stats(options: StatsOptions) -> None:
+    """Count what is in a file of documents: texts, words, entities per label, overlaps, duplicates.
+
+    A thin skin over `distill.census.stats`.
+    """
+    from distill.census import stats as count
+
+    report = count(options)
+    if options.json:
+        emit_json(report.to_json())
+    else:
+        emit(str(report))
 
 
 @command(app, "schedules", SchedulesOptions)
