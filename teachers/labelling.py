@@ -8,19 +8,20 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from distill.document import Document
 from distill.errors import CallError, Interrupted, NerDistillError, TeacherError
 from distill.progress import Progress, progress
+from teachers.asking import Asked, Asking, cause_of
 from teachers.intake import BadLine, check_inputs, read_inputs
 from teachers.ledger import Ledger, rejected_path
 from teachers.options import LabelOptions
 from teachers.report import LabelReport
 from teachers.roster import Lesson, lesson_for
-from teachers.rows import Rejected, Row, rejected_line
-from teachers.teacher import Reply, Teacher
+from teachers.rows import Rejected
+from teachers.teacher import Teacher
 
 GRACE = 15.0  # seconds that a stopped run waits for answers that are under way, and paid for
 AHEAD = 8  # documents begun for each request under way: one slow answer must not hold up the others
@@ -44,7 +45,7 @@ def label(options: LabelOptions, teacher: Teacher | None = None) -> LabelReport:
         ledger.begin(report)
         bar = stack.enter_context(progress("label"))
         bar.advance(ledger.done)
-        run = _Run(options, lesson, ledger, report, bar)
+        run = _Run(options, lesson, Asking(lesson, options.attempts), ledger, report, bar)
         try:
             asyncio.run(run.all())
         except KeyboardInterrupt:
@@ -66,14 +67,14 @@ class _Run:
 
     options: LabelOptions
     lesson: Lesson
+    asking: Asking
     ledger: Ledger
     report: LabelReport
     bar: Progress
     interrupted: bool = False
-    _window: deque[asyncio.Task[tuple[Row, list[Reply]]]] = field(default_factory=deque)
+    _window: deque[asyncio.Task[Asked]] = field(default_factory=deque)
     _unanswered: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=SUSPECTS))
     _failure: asyncio.Future[None] | None = None
-    _stopping: bool = False
 
     async def all(self) -> None:
         self._failure = asyncio.get_running_loop().create_future()
@@ -101,7 +102,7 @@ class _Run:
 
     def forget_victims(self, error: str) -> None:
         """Take back the documents that were rejected for what turned out to concern all of them."""
-        numbers = [number for number, reason in self._unanswered if reason.partition(" (tried")[0] in error]
+        numbers = [number for number, reason in self._unanswered if cause_of(reason) in error]
         if numbers:
             self.ledger.cut_back(numbers[0])
 
@@ -114,12 +115,12 @@ class _Run:
         if self._failure.done():
             self._failure.result()
 
-    def _begun(self, item: Document | BadLine) -> asyncio.Task[tuple[Row, list[Reply]]]:
-        task = asyncio.ensure_future(self._one(item))
+    def _begun(self, item: Document | BadLine) -> asyncio.Task[Asked]:
+        task = asyncio.ensure_future(self.asking.about(item))
         task.add_done_callback(self._noticed)
         return task
 
-    def _noticed(self, task: asyncio.Task[tuple[Row, list[Reply]]]) -> None:
+    def _noticed(self, task: asyncio.Task[Asked]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None and self._failure and not self._failure.done():
             self._failure.set_exception(error)
@@ -139,7 +140,7 @@ class _Run:
             elif last and last[0] == number and last[1] != item.id:
                 raise CallError(f"{self.ledger.partial} does not fit the input (document {number}); delete it")
 
-    def _write(self, done: tuple[Row, list[Reply]]) -> None:
+    def _write(self, done: Asked) -> None:
         """The next row in order, and what it cost; the window moves on."""
         self._window.popleft()
         row, replies = done
@@ -154,30 +155,9 @@ class _Run:
             self.report.count_row(row)
         self.bar.advance()
 
-    async def _one(self, item: Document | BadLine) -> tuple[Row, list[Reply]]:
-        """One document: asked, and asked again within the budget where the answer cannot be used."""
-        if isinstance(item, BadLine):
-            return rejected_line(item), []
-        reader = self.lesson.reader
-        if not item.text.strip():
-            return reader.blank(item), []
-        conversation = self.lesson.ask(item)
-        replies: list[Reply] = []
-        while True:
-            reply = await self.lesson.teacher.answer(conversation)
-            replies.append(reply)
-            row = reader.read(item, reply)
-            final = not isinstance(row, Rejected) or reply.error or reply.source == "recorded"
-            if final or conversation.attempt + 1 >= self.options.attempts:
-                return row, replies
-            if self._stopping:  # the answer is in the store; asking again is for the next run
-                raise asyncio.CancelledError
-            because = row.row["reason"] if isinstance(row, Rejected) else ""
-            conversation = replace(conversation, attempt=conversation.attempt + 1, because=because)
-
     async def _drain(self) -> None:
         """Begin nothing new, wait for what is under way, and write what is complete and in order."""
-        self._stopping = True
+        self.asking.stopping = True
         for task in self._window:
             task.cancel()
         if self._window:

@@ -31,6 +31,12 @@ class LabelOptions(Options):
     shots_by: str = option("fixed", "which examples a document gets", choices=("fixed", "random"))
     shots_from: Path | None = option(None, "labelled documents to take examples from")
     seed: int = option(0, "seed of --shots-by random")
+    chunk_tokens: int | None = option(
+        None, "longer texts are asked about in chunks; 0: never; 256, but 0 for replay, if not given", at_least=0
+    )
+    chunk_tokenizer: Path | None = option(
+        None, "tokenizer.json, or a folder with one, that counts them; without it a word is a token per five letters"
+    )
     occurrences: str | None = option(
         None, "places a mention labels: its own, or all; own for dictionaries, all for lists", choices=("own", "all")
     )

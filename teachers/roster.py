@@ -16,6 +16,7 @@ from distill.errors import CallError
 from distill.labels import LabelSet, read_labels
 from distill.libraries import resolve
 from teachers.answers import Shape
+from teachers.chunks import Chunk, chunks_of, counted_by, estimated
 from teachers.filters import Filters
 from teachers.intake import identity
 from teachers.options import LabelOptions
@@ -26,6 +27,7 @@ from teachers.shots import shots_for
 from teachers.teacher import Conversation, Teacher
 
 BUILT_IN_LABELS = Path(__file__).parent / "prompts" / "labels.toml"
+CHUNK = 256  # tokens of a passage (UniversalNER)
 KEPT_PARAMETERS = ("model", "messages", "stream", "n")  # they would change what an answer is
 
 
@@ -36,6 +38,8 @@ class Lesson:
     teacher: Teacher
     ask: Callable[[Document], Conversation]
     reader: Reader
+    divide: Callable[[str], Sequence[Chunk]]
+    """The stretches of a text that are asked about one by one."""
     call: Mapping[str, Any]
     """What must be the same for a stopped run to go on."""
 
@@ -62,7 +66,15 @@ def lesson_for(options: LabelOptions, teacher: Teacher | None = None) -> Lesson:
     else:
         ask, chosen = _nothing_to_say, teacher or _replay(options, call)
     filters = Filters(options.language) if shape == "list" else None
-    return Lesson(chosen, ask, Reader(chosen.name, name, shape, labels, rules, filters), call)
+    return Lesson(chosen, ask, Reader(chosen.name, name, shape, labels, rules, filters), _divide(options, call), call)
+
+
+def _divide(options: LabelOptions, call: dict[str, Any]) -> Callable[[str], Sequence[Chunk]]:
+    """How long texts are divided. Recorded answers are those of whole documents, unless the options say otherwise."""
+    most = options.chunk_tokens if options.chunk_tokens is not None else 0 if options.teacher == "replay" else CHUNK
+    tokens = counted_by(options.chunk_tokenizer) if options.chunk_tokenizer and most else estimated
+    call["chunk-tokens"], call["chunk-tokenizer"] = most, str(options.chunk_tokenizer or "")
+    return (lambda text: chunks_of(text, most, tokens)) if most else (lambda text: [Chunk(0, text)])
 
 
 def _nothing_to_say(document: Document) -> Conversation:

@@ -18,7 +18,7 @@ from teachers.teacher import Reply
 
 Kind = Literal["bad input", "no answer", "refused", "unparsed", "truncated"]
 
-OURS = ("teacher", "prompt", "reasoning", "notes", "alignment", "lost", "conflicts")
+OURS = ("teacher", "prompt", "chunks", "reasoning", "notes", "alignment", "lost", "conflicts")
 REFUSALS = frozenset({"refusal", "content_filter"})
 
 
