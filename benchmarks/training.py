@@ -56,7 +56,8 @@ def reference(path: Path, student: str, *, bf16: bool = False, fused: bool = Fal
 def ours(path: Path, student: str, folder: Path, **given: Any) -> Step:
     """A step of our loop, from collating to the optimizer."""
     options = TrainOptions(gold=(path,), schedule="gold", student=student, out=folder, epochs=2, **given)
-    training = Training(setting_of(options), RunFolder(folder))
+    folder.mkdir()
+    training = Training(setting_of(options), RunFolder(folder), folder)
     batches = [batch for epoch in range(2) for batch in training.batches_of(epoch)]
     at = iter(range(1_000_000))
     training.model.train()

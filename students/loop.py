@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import torch
@@ -38,13 +39,16 @@ def run(options: TrainOptions) -> TrainReport:
     """Train, or go on training, or find that all is done; see `students.train.fit`."""
     setting = setting_of(options)
     folder = RunFolder(options.out)
-    folder.claim(config_of(options, setting.recipe, setting.material, setting.hardware))
+    config = config_of(options, setting.recipe, setting.material, setting.hardware)
+    folder.check(config)
     finished = folder.report()
     if finished is not None:
         say(f"{folder.path} is finished; nothing to train")
         return TrainReport.from_json(folder.path, finished)
-    with threads(setting.hardware.threads), torch.random.fork_rng():
-        return Training(setting, folder).run()
+    with threads(setting.hardware.threads), torch.random.fork_rng(), TemporaryDirectory() as tokenizer:
+        training = Training(setting, folder, Path(tokenizer))
+        folder.claim(config)  # only now, so that a call that cannot be right leaves nothing behind
+        return training.run()
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,13 @@ class Done:
 class Training:
     """One training between its first step and its report."""
 
-    def __init__(self, setting: Setting, folder: RunFolder) -> None:
-        self.setting, self.recipe, self.folder, self.done = setting, setting.recipe, folder, Done()
+    def __init__(self, setting: Setting, folder: RunFolder, tokenizer: Path) -> None:
+        """Load and encode all; `tokenizer` is an empty folder for the student's tokenizer."""
+        self.setting, self.recipe, self.folder, self.tokenizer = setting, setting.recipe, folder, tokenizer
+        self.done = Done()
         options, material = setting.options, setting.material
-        replace_folder(folder.tokenizer, lambda path: write_tokenizer(self.recipe.student, path))
-        encoder = Encoder.from_folder(folder.tokenizer, self.recipe.max_length, self.recipe.stride)
+        write_tokenizer(self.recipe.student, tokenizer)
+        encoder = Encoder.from_folder(tokenizer, self.recipe.max_length, self.recipe.stride)
         tags = TagSet(material.labels.ids)
         self.model = cast(Any, new_classifier(self.recipe.student, tags, options.layers, options.seed))
         _check_length(self.model, self.recipe.max_length)
@@ -211,7 +217,7 @@ class Training:
         return score_documents(dev, found)
 
     def _write_student(self, path: Path) -> None:
-        shutil.copytree(self.folder.tokenizer, path, dirs_exist_ok=True)
+        shutil.copytree(self.tokenizer, path, dirs_exist_ok=True)
         write_student(self.student, path)
 
     def _diverged(self, epoch: int, step: int, loss: float) -> str:

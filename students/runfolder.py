@@ -35,24 +35,24 @@ class RunFolder:
     def checkpoint(self) -> Path:
         return self.path / "checkpoints" / "last.safetensors"
 
-    @property
-    def tokenizer(self) -> Path:
-        return self.path / "checkpoints" / "tokenizer"
+    def check(self, config: Mapping[str, Any]) -> None:
+        """Nothing where the folder is new or of the same call.
 
-    def claim(self, config: Mapping[str, Any]) -> None:
-        """Write `config.json`, or find that the one there is of the same call.
-
-        Raises CallError that names the option where it is not, or where the folder holds something else.
+        Raises CallError that names the option that differs, or where the folder holds something else.
         """
         if not (self.path / "config.json").exists():
             if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
                 raise CallError(f"--out {self.path} exists and is no run folder; give a new one")
-            self._write("config.json", config)
             return
         found = self._read("config.json")
         differs = _difference(found.get(IDENTITY, {}), config[IDENTITY])
         if differs:
             raise CallError(f"--out {self.path} belongs to another call: {differs}; give another folder")
+
+    def claim(self, config: Mapping[str, Any]) -> None:
+        """Write `config.json` where there is none; from here on the folder belongs to this call."""
+        if not (self.path / "config.json").exists():
+            self._write("config.json", config)
 
     def report(self) -> dict[str, Any] | None:
         """The report of a finished run, None before it is finished."""

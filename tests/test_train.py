@@ -206,6 +206,7 @@ def test_a_call_that_cannot_be_right_is_one_line(
 ) -> None:
     with pytest.raises(CallError, match=message):
         fit(options(encoder, data, tmp_path / "run", **given))
+    assert not (tmp_path / "run").exists()  # so the corrected call finds a new folder
 
 
 def test_bad_input_names_its_file(encoder: Path, data: Path, tmp_path: Path) -> None:
