@@ -51,7 +51,7 @@ class Page:
         label, kind = escaped(entity.label), ' class="unsure"' if score < _UNSURE else ""
         said = f"{label}, score {score:.3f}, {entity.start} to {entity.end}"
         look = f'{kind} style="--h:{self._hue(entity.label)}" title="{said}"'
-        return f'<mark{look}>{escaped(document.text[entity.start : entity.end])}<b dir="ltr">{label}</b></mark>'
+        return f'<mark{look}>{escaped(document.text[entity.start : entity.end])}<b>{label}</b></mark>'
 
     def _hue(self, label: str) -> int:
         return self.hues.setdefault(label, round(212 + _GOLDEN_ANGLE * len(self.hues)) % 360)
