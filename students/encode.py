@@ -154,7 +154,7 @@ def _owned(edges: list[tuple[int, int]]) -> list[Window]:
 def _loaded(data: bytes, path: Path) -> Tokenizer:
     try:
         return Tokenizer.from_buffer(data)
-    except Exception as error:  # the library raises bare Exception for a broken file
+    except Exception as error:  # noqa: BLE001 - the library raises bare Exception for a broken file
         raise InputError(f"not a tokenizer file: {error}", path=path) from None
 
 
