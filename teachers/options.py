@@ -28,8 +28,10 @@ class LabelOptions(Options):
     param: tuple[str, ...] = option((), "k=v for the server, v as JSON or text; nothing else is sent along")
     labels: Path | None = option(None, "label set (labels.toml); LOC, MISC, ORG and PER if not given")
     shots: int | None = option(None, "worked examples in the prompt; four if they fit the labels", at_least=0)
-    shots_by: str = option("fixed", "which examples a document gets", choices=("fixed", "random"))
+    shots_by: str = option("fixed", "which examples a document gets", choices=("fixed", "random", "nearest"))
     shots_from: Path | None = option(None, "labelled documents to take examples from")
+    shots_per_label: int | None = option(None, "nearest: examples that may show a label, at most", at_least=1)
+    embedder: str = option("minilm", "nearest: what embeds sentences: minilm, a folder, or a name on the hub")
     seed: int = option(0, "seed of --shots-by random")
     chunk_tokens: int | None = option(
         None, "longer texts are asked about in chunks; 0: never; 256, but 0 for replay, if not given", at_least=0

@@ -19,11 +19,12 @@ from teachers.answers import Shape
 from teachers.chunks import Chunk, chunks_of, counted_by, estimated
 from teachers.filters import Filters
 from teachers.intake import identity
+from teachers.neighbours import embedder, nearest
 from teachers.options import LabelOptions
 from teachers.repertoire import OPEN, SHAPES, language_of
 from teachers.replay import ReplayTeacher
 from teachers.rows import Reader
-from teachers.shots import shots_for
+from teachers.shots import Choice, examples, shots_for
 from teachers.teacher import Conversation, Teacher
 
 BUILT_IN_LABELS = Path(__file__).parent / "prompts" / "labels.toml"
@@ -107,9 +108,10 @@ def _asking(
     """A prompt for every document, and the server behind its store."""
     free = labels is None and options.prompt in OPEN
     named = labels or read_labels(BUILT_IN_LABELS)
-    shots = shots_for(None if free else named, options.shots_from, options.shots, options.shots_by, options.seed)
+    shots = _shots(options, None if free else named)
     call |= {
         "shots": options.shots, "shots-by": options.shots_by, "seed": options.seed,
+        "shots-per-label": options.shots_per_label, "embedder": options.embedder,
         "shots-from": identity(options.shots_from) if options.shots_from else None,
         "model": options.model, "base-url": options.base_url and _address(options.base_url), "param": options.param,
     }  # fmt: skip
@@ -119,6 +121,13 @@ def _asking(
         return Conversation(document.id, prompt.messages(document.text, named, shots(document), language))
 
     return ask, teacher or _server(options)
+
+
+def _shots(options: LabelOptions, labels: LabelSet | None) -> Choice:
+    if options.shots_by != "nearest":
+        return shots_for(labels, options.shots_from, options.shots, options.shots_by, options.seed)
+    shots, count = examples(labels, options.shots_from, options.shots)
+    return nearest(shots, count, embedder(options.embedder), options.shots_per_label)
 
 
 def _server(options: LabelOptions) -> Teacher:

@@ -50,8 +50,6 @@ def drawn(shots: Sequence[Shot], count: int, seed: int) -> Choice:
     return choose
 
 
-CHOICES = ("fixed", "random", "nearest")
-
 
 def shots_for(labels: LabelSet | None, path: Path | None, count: int | None, by: str, seed: int) -> Choice:
     """The choice of shots, fixed or random, that the options ask for; `nearest` stands in `teachers.neighbours`."""

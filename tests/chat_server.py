@@ -66,15 +66,13 @@ class _Handler(BaseHTTPRequestHandler):
             number = len(self.server.bodies)
             self.server.busy += 1
             self.server.busiest = max(self.server.busiest, self.server.busy)
-        try:
-            if self.server.delay:
-                time.sleep(self.server.delay)
-            text = text_of(body)
-            fault = self.server.fault(number, text)
-            getattr(self, f"_{fault}", self._status)(fault or "", text)
-        finally:
-            with self.server.lock:
-                self.server.busy -= 1
+        if self.server.delay:
+            time.sleep(self.server.delay)
+        with self.server.lock:  # before the answer: a client that has it may be faster than this thread
+            self.server.busy -= 1
+        text = text_of(body)
+        fault = self.server.fault(number, text)
+        getattr(self, f"_{fault}", self._status)(fault or "", text)
 
     def _send(self, status: int, body: bytes, kind: str = "application/json", **headers: str) -> None:
         self.send_response(status)
