@@ -23,6 +23,7 @@ class ExportOptions(Options):
     verify: tuple[Path, ...] = option((), "documents labelled by people to check on; otherwise the run's dev file")
     max_f1_drop: float = option(0.003, "how far strict F1 may fall below PyTorch's", at_least=0, at_most=1)
     licence: str = option("", "the licence of the student and its data, for the manifest")
+    json: bool = option(False, "print the report as JSON")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class SelftestOptions(Options):
 
     bundle: Path = option(help="the bundle to test", argument=True)
     threads: int | None = option(None, "CPU threads; otherwise what this process may use", at_least=1)
+    json: bool = option(False, "print the report as JSON")
 
 
 @dataclass(frozen=True)
