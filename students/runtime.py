@@ -7,9 +7,10 @@ cores. So an answer depends on its own text only, never on what else is asked (d
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,16 @@ class Student:
                 yield self._finished(*waiting.popleft())
         while waiting:
             yield self._finished(*waiting.popleft())
+
+    def taken_apart(self, document: Document) -> tuple[list[Callable[[], Floats]], Callable[[list[Floats]], Document]]:
+        """A text as the work of its windows, for any threads in any order, and what makes a Document of the results.
+
+        `read` does the same by itself; this is for callers that share out turns between texts (students/turns.py).
+        """
+        encoded = self.encoder.encode(document.text)
+        windows = self.encoder.windows(encoded)
+        work = [partial(self._logits, self.encoder.row(encoded, window)) for window in windows]
+        return work, lambda logits: self._finished(document, encoded, windows, list(logits))[0]
 
     def _started(self, row: Ids) -> Future[Floats] | Floats:
         if self.threads == 1:
