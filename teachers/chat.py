@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -16,6 +17,7 @@ import openai
 from distill.errors import TeacherError
 from teachers.completions import BadCompletion, read_completion
 from teachers.patience import Backoff, Throttle, retry_after
+from teachers.purse import Purse
 from teachers.store import Request
 from teachers.teacher import Conversation, Reply
 
@@ -70,6 +72,7 @@ class _Trouble(Exception):
     told: float | None = None
     busy: bool = False
     reached: bool = True
+    free: bool = False
 
 
 class ChatTeacher:
@@ -80,8 +83,10 @@ class ChatTeacher:
     identical errors without an answer between them.
     """
 
-    def __init__(self, endpoint: Endpoint, key: str | None, clock: Clock | None = None) -> None:
-        self.endpoint, self.requests = endpoint, 0
+    def __init__(
+        self, endpoint: Endpoint, key: str | None, clock: Clock | None = None, purse: Purse | None = None
+    ) -> None:
+        self.endpoint, self.requests, self.purse = endpoint, 0, purse or Purse()
         self._key, self._clock = key or "none", clock or Clock()
         self._client = openai.AsyncOpenAI(
             api_key=self._key, base_url=endpoint.url, timeout=endpoint.timeout, max_retries=0
@@ -98,21 +103,36 @@ class ChatTeacher:
 
     async def answer(self, conversation: Conversation) -> Reply:
         tried = 0
+        failures: Counter[int] = Counter()  # by how many are too many: a busy server does not use up other patience
         while True:
             tried += 1
             try:
                 async with self._throttle.turn():
-                    reply = await self._finished(conversation)
+                    reply = await self._paid(conversation)
                 self._throttle.served()
                 self._same = 0
-                return replace(reply, requests=tried)
+                return replace(reply, requests=tried, cost=self.purse.cost(reply))
             except _Trouble as trouble:
                 if trouble.busy:
                     self._throttle.complained()
-                if tried >= trouble.tries:
+                failures[trouble.tries] += 1
+                if failures[trouble.tries] >= trouble.tries:
                     return self._given_up(trouble, tried)
                 told = trouble.told
             await self._clock.sleep(self._clock.backoff.wait(tried, self._clock.random, told))
+
+    async def _paid(self, conversation: Conversation) -> Reply:
+        """One request, with money set aside while it is under way; what broke off may have to be paid all the same."""
+        messages = conversation.messages
+        held = await self.purse.hold(messages)
+        try:
+            reply = await self._finished(conversation)
+        except BaseException as error:
+            free = isinstance(error, TeacherError) or (isinstance(error, _Trouble) and error.free)
+            self.purse.settle(held, messages, None, paid=not free)
+            raise
+        self.purse.settle(held, messages, reply)
+        return reply
 
     async def _finished(self, conversation: Conversation) -> Reply:
         """One request that a cancelled run still waits for: its answer is paid for and belongs in the store."""
@@ -185,8 +205,8 @@ class ChatTeacher:
             raise TeacherError(f"{where}: the quota is exhausted ({text}); the same command goes on later") from None
         if status in (408, 409, 425, 429) or status >= 500:
             told = retry_after(error.response.headers, self._clock.wall())
-            return _Trouble(text, TRIES, told, busy=status in (429, 503, 529))
-        return _Trouble(text)
+            return _Trouble(text, TRIES, told, busy=status in (429, 503, 529), free=True)
+        return _Trouble(text, free=True)
 
     def _clean(self, text: str) -> str:
         """The text without the key: some servers repeat it in what they say."""

@@ -52,6 +52,7 @@ def _reply(value: dict[str, Any], choice: dict[str, Any], message: dict[str, Any
         thought=thought if isinstance(thought, str) else "",
         tokens_in=_count(usage, "prompt_tokens"),
         tokens_out=_count(usage, "completion_tokens"),
+        tokens_cached=_cached(usage),
         cost=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None,
         model=model if isinstance(model, str) else "",
     )
@@ -73,6 +74,12 @@ def _content(content: Any) -> str:
 def _count(usage: Any, key: str) -> int:
     value = (usage or {}).get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else 0
+
+
+def _cached(usage: Any) -> int:
+    """The tokens in that came from the server's cache, never more than there were."""
+    details = (usage or {}).get("prompt_tokens_details")
+    return min(_count(details, "cached_tokens"), _count(usage, "prompt_tokens")) if isinstance(details, dict) else 0
 
 
 def _message(error: Any) -> str:

@@ -36,13 +36,18 @@ def label(options: LabelOptions, teacher: Teacher | None = None) -> LabelReport:
     the same call and ends with the same files. Raises TeacherError where the teacher can answer no more, and
     Interrupted on Ctrl-C or SIGTERM.
     """
+    if options.dry_run:
+        raise CallError("label asks; teachers.estimate.estimate is the dry run")
     check_inputs(options.inputs, options.out)
     lesson = lesson_for(options, teacher)
-    report = LabelReport(options.out, rejected_path(options.out), dropped_empty=options.drop_empty)
+    rejected = rejected_path(options.out)
+    report = LabelReport(options.out, rejected, dropped_empty=options.drop_empty, price=lesson.purse.price)
+    report.priced = options.teacher == "openai" and (options.base_url is None or options.prices is not None)
     ledger = Ledger(options.out, lesson.call, options.drop_empty)
     with ExitStack() as stack:
         stack.callback(ledger.close)
         ledger.begin(report)
+        lesson.purse.opened(ledger.begun)
         bar = stack.enter_context(progress("label"))
         bar.advance(ledger.done)
         run = _Run(options, lesson, Asking(lesson, options.attempts), ledger, report, bar)

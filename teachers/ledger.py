@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -38,6 +39,8 @@ class Ledger:
         self._rejected_partial = self._rejected.with_name(self._rejected.name + ".partial")
         self.done = 0
         self.last: tuple[int, str] | None = None
+        self.begun = time.time()
+        """When the first run of this labelling began."""
         self._rows: BinaryIO | None = None
         self._refused: BinaryIO | None = None
 
@@ -50,6 +53,8 @@ class Ledger:
             self._check_call()
             self._rows = self._locked(self.partial)
             self._refused = self._rejected_partial.open("ab+")
+            begun = self._read_sidecar().get("begun")
+            self.begun = begun if isinstance(begun, float) else self.begun
             self._resume(self._rows, self._refused, report)
             self._write_sidecar(finished=False)
 
@@ -134,7 +139,7 @@ class Ledger:
 
     def _write_sidecar(self, *, finished: bool) -> None:
         with whole_or_not_at_all(self._sidecar) as out:
-            json.dump({"finished": finished, "call": self._call}, out, indent=1, ensure_ascii=True)
+            json.dump({"finished": finished, "begun": self.begun, "call": self._call}, out, indent=1, ensure_ascii=True)
 
     def _check_call(self) -> None:
         """Another call may not go on with these files: its rows would be mixed with ours."""

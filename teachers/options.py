@@ -48,5 +48,10 @@ class LabelOptions(Options):
     attempts: int = option(2, "how often a document is asked at most where its answer cannot be used", at_least=1)
     concurrency: int = option(16, "requests under way at once, at most", at_least=1, at_most=1000)
     timeout: float = option(120.0, "seconds to wait for one answer", above=0)
+    budget: float | None = option(
+        None, "US dollars; stop before this labelling costs more, what is in flight included", above=0
+    )
+    prices: Path | None = option(None, "TOML of dollars per million tokens; its models count before the known ones")
+    dry_run: bool = option(False, "ask nothing; estimate requests, tokens and cost")
     max_requests: int | None = option(None, "stop after so many requests", at_least=1)
     json: bool = option(False, "print the report as JSON")

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from teachers.prices import Price
+from teachers.purse import dollars
 from teachers.teacher import Reply
 
 SHOWN = 5  # of a long tail the first few are shown, and how many more there are
@@ -36,6 +38,12 @@ class LabelReport:
     tokens_in: int = 0
     tokens_out: int = 0
     tokens_saved: int = 0
+    spent: float = 0.0
+    saved: float = 0.0
+    unpriced: int = 0
+    price: Price | None = None
+    priced: bool = False
+    """Whether a price is to be expected; few local servers have one."""
     dropped_empty: bool = False
 
     @property
@@ -70,10 +78,18 @@ class LabelReport:
         if reply.source == "store":
             self.from_store += 1
             self.tokens_saved += reply.tokens_in + reply.tokens_out
+            self.saved += self._cost(reply)
         elif reply.source == "asked" and not reply.error:
             self.answered += 1
             self.tokens_in += reply.tokens_in
             self.tokens_out += reply.tokens_out
+            self.spent += self._cost(reply)
+            self.unpriced += reply.cost is None
+
+    def _cost(self, reply: Reply) -> float:
+        if reply.cost is not None or self.price is None:
+            return reply.cost or 0.0
+        return self.price.cost(reply.tokens_in, reply.tokens_out)
 
     def lines(self) -> list[str]:
         """The report for people."""
@@ -96,6 +112,11 @@ class LabelReport:
                 f"requests   {self.asked} asked, {self.from_store} answers from the store; "
                 f"tokens {self.tokens_in} in, {self.tokens_out} out, {self.tokens_saved} saved"
             )
+        if self.spent or self.saved:
+            shown.append(f"money      {dollars(self.spent)} spent, {dollars(self.saved)} saved by the store")
+        if self.priced and self.unpriced:
+            answers = _many(self.unpriced, "answer")
+            shown.append(f"           the price of {answers} is not known; --prices FILE tells it")
         if self.rejected:
             shown.append(f"rejected   {self.rejected.total()}{_in(self.rejected)}: {self.rejected_out}")
         return shown
@@ -110,6 +131,7 @@ class LabelReport:
             "unknown_labels": dict(self.unknown_labels), "mended": dict(self.notes), "rejected": dict(self.rejected),
             "requests": {"asked": self.asked, "answered": self.answered, "from_store": self.from_store},
             "tokens": {"in": self.tokens_in, "out": self.tokens_out, "saved": self.tokens_saved},
+            "dollars": {"spent": self.spent, "saved": self.saved, "answers without a price": self.unpriced},
         }  # fmt: skip
 
 

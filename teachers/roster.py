@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from distill.alignment import AlignmentRules
 from distill.document import Document
@@ -21,15 +18,16 @@ from teachers.filters import Filters
 from teachers.intake import identity
 from teachers.neighbours import embedder, nearest
 from teachers.options import LabelOptions
+from teachers.purse import Purse
 from teachers.repertoire import OPEN, SHAPES, language_of
 from teachers.replay import ReplayTeacher
 from teachers.rows import Reader
+from teachers.servers import server_for, shown_address
 from teachers.shots import Choice, examples, shots_for
 from teachers.teacher import Conversation, Teacher
 
 BUILT_IN_LABELS = Path(__file__).parent / "prompts" / "labels.toml"
 CHUNK = 256  # tokens of a passage (UniversalNER)
-KEPT_PARAMETERS = ("model", "messages", "stream", "n")  # they would change what an answer is
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ class Lesson:
     """The stretches of a text that are asked about one by one."""
     call: Mapping[str, Any]
     """What must be the same for a stopped run to go on."""
+    purse: Purse
 
 
 def lesson_for(options: LabelOptions, teacher: Teacher | None = None) -> Lesson:
@@ -63,11 +62,12 @@ def lesson_for(options: LabelOptions, teacher: Teacher | None = None) -> Lesson:
     if prompt:
         call["prompt text"] = prompt.source
     if asks:
-        ask, chosen = _asking(options, prompt, labels, call, teacher)
+        ask, chosen, purse = _asking(options, prompt, labels, call, teacher)
     else:
-        ask, chosen = _nothing_to_say, teacher or _replay(options, call)
+        ask, chosen, purse = _nothing_to_say, teacher or _replay(options, call), Purse()
     filters = Filters(options.language) if shape == "list" else None
-    return Lesson(chosen, ask, Reader(chosen.name, name, shape, labels, rules, filters), _divide(options, call), call)
+    reader = Reader(chosen.name, name, shape, labels, rules, filters)
+    return Lesson(chosen, ask, reader, _divide(options, call), call, purse)
 
 
 def _divide(options: LabelOptions, call: dict[str, Any]) -> Callable[[str], Sequence[Chunk]]:
@@ -104,7 +104,7 @@ def _replay(options: LabelOptions, call: dict[str, Any]) -> Teacher:
 
 def _asking(
     options: LabelOptions, prompt: Any, labels: LabelSet | None, call: dict[str, Any], teacher: Teacher | None
-) -> tuple[Callable[[Document], Conversation], Teacher]:
+) -> tuple[Callable[[Document], Conversation], Teacher, Purse]:
     """A prompt for every document, and the server behind its store."""
     free = labels is None and options.prompt in OPEN
     named = labels or read_labels(BUILT_IN_LABELS)
@@ -113,14 +113,17 @@ def _asking(
         "shots": options.shots, "shots-by": options.shots_by, "seed": options.seed,
         "shots-per-label": options.shots_per_label, "embedder": options.embedder,
         "shots-from": identity(options.shots_from) if options.shots_from else None,
-        "model": options.model, "base-url": options.base_url and _address(options.base_url), "param": options.param,
+        "base-url": options.base_url and shown_address(options.base_url),
+        "model": options.model, "param": options.param,
     }  # fmt: skip
 
     def ask(document: Document) -> Conversation:
         language = language_of(document.text) if options.language == "auto" else options.language
         return Conversation(document.id, prompt.messages(document.text, named, shots(document), language))
 
-    return ask, teacher or _server(options)
+    if teacher is not None:
+        return ask, teacher, Purse()
+    return ask, *server_for(options)
 
 
 def _shots(options: LabelOptions, labels: LabelSet | None) -> Choice:
@@ -128,59 +131,3 @@ def _shots(options: LabelOptions, labels: LabelSet | None) -> Choice:
         return shots_for(labels, options.shots_from, options.shots, options.shots_by, options.seed)
     shots, count = examples(labels, options.shots_from, options.shots)
     return nearest(shots, count, embedder(options.embedder), options.shots_per_label)
-
-
-def _server(options: LabelOptions) -> Teacher:
-    if not options.model:
-        raise CallError("--teacher openai needs --model, the model's name at the server")
-    if options.base_url and urlsplit(options.base_url).scheme not in ("http", "https"):
-        raise CallError(f"--base-url begins with http:// or https://, not {_address(options.base_url)!r}")
-    key, parameters = api_key(options, os.environ), parameters_of(options.param)
-    chat = resolve("teachers.chat", "teach")
-    given = {"url": options.base_url} if options.base_url else {}
-    endpoint = chat.Endpoint(
-        model=options.model, parameters=parameters, concurrency=options.concurrency, timeout=options.timeout,
-        max_requests=options.max_requests, **given,
-    )  # fmt: skip
-    from teachers.remembering import Remembering
-    from teachers.store import Store
-
-    store = Store(options.store or options.out.parent / "answers.sqlite")
-    remembering: Teacher = Remembering(chat.ChatTeacher(endpoint, key), store, endpoint.request)
-    return remembering
-
-
-def _address(url: str) -> str:
-    """A URL without user name, password and query."""
-    return url.partition("?")[0].rpartition("@")[2] if "@" in url else url.partition("?")[0]
-
-
-def api_key(options: LabelOptions, environment: Mapping[str, str]) -> str | None:
-    """The key, from the variable that was named. A key of OpenAI's is never sent to another server unasked."""
-    name = options.api_key_env or (None if options.base_url else "OPENAI_API_KEY")
-    if name is None:
-        return None
-    key = environment.get(name, "").strip()
-    if not key:
-        raise CallError(f"the environment variable {name} holds no key; set it, or name another with --api-key-env")
-    if not key.isascii() or not key.isprintable():
-        raise CallError(f"the environment variable {name} holds characters that no key has")
-    return key
-
-
-def parameters_of(pairs: Sequence[str]) -> dict[str, Any]:
-    """`k=v` with v as JSON where it is JSON, and as text where it is not."""
-    parameters: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key.strip():
-            raise CallError(f"--param is k=v, not {pair!r}")
-        if key in KEPT_PARAMETERS:
-            raise CallError(f"--param {key} cannot be set: label needs it as it is")
-        if key in parameters:
-            raise CallError(f"--param {key} is given twice")
-        try:
-            parameters[key] = json.loads(value)
-        except ValueError:
-            parameters[key] = value
-    return parameters

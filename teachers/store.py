@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,25 @@ class Store:
             " WHERE key = ? AND sample = ? AND attempt = ?",
             (request.key, conversation.sample, conversation.attempt),
         ).fetchone()
-        return None if row is None else replace(Reply(*map(_unpack, row)), source="store")
+        if row is None:
+            return None
+        text, finish, thought, tokens_in, tokens_out, cost, model = map(_unpack, row)
+        return Reply(text, finish, thought, tokens_in, tokens_out, cost=cost, model=model, source="store")
+
+    def spent_since(self, moment: float) -> float:
+        """US dollars that the answers stored since then cost, as far as their price was known."""
+        (total,) = self._reader.execute("SELECT total(cost) FROM answers WHERE at >= ?", (moment,)).fetchone()
+        return float(total)
+
+    def mean_out(self, like: Request, most: int = 1000) -> tuple[int, float]:
+        """The mean tokens out of the first `most` answers of this endpoint with these parameters; how many they are."""
+        count, mean = self._reader.execute(
+            "SELECT count(*), coalesce(avg(tokens_out), 0.0) FROM ("
+            " SELECT tokens_out FROM answers JOIN requests USING (key) WHERE requests.endpoint = ?"
+            " AND requests.model = ? AND requests.parameters = ? AND tokens_out > 0 LIMIT ?)",
+            (like.endpoint, like.model, like.parameters, most),
+        ).fetchone()
+        return int(count), float(mean)
 
     async def keep(self, request: Request, conversation: Conversation, reply: Reply) -> None:
         """Write an answer, or a failure, and return when it is durable."""

@@ -42,6 +42,7 @@ class Reply:
     thought: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+    tokens_cached: int = 0
     cost: float | None = None
     model: str = ""
     error: str = ""
