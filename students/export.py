@@ -21,6 +21,7 @@ from students.cores import cores, instruction_set
 from students.evidence import Evidence, evidence
 from students.rehearsal import TOLERANCES, rehearsed
 from students.runtime import ENGINE, Student
+from students.waiting import wait_without_spinning
 
 _COMPANY = 200  # documents tagged once more alone, to see that company does not matter
 
@@ -62,6 +63,7 @@ def export(options: ExportOptions) -> ExportReport:
     Raises CheckFailed, and leaves no bundle, where the graph's logits, the answers in company or strict F1 do not hold.
     """
     _check_target(options.out)
+    wait_without_spinning()
     outside = resolve("students.model:load_student", "export")(options.run)
     gates = resolve("students.gates", "export")
     proof = evidence(options.run, options.verify, outside.tags.labels, options.licence)
