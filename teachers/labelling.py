@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ from teachers.ledger import Ledger, rejected_path
 from teachers.options import LabelOptions
 from teachers.report import LabelReport
 from teachers.roster import Lesson, lesson_for
+from teachers.room import check_room
 from teachers.rows import Rejected
+from teachers.servers import store_path
 from teachers.teacher import Teacher
 
 GRACE = 15.0  # seconds that a stopped run waits for answers that are under way, and paid for
@@ -39,6 +42,8 @@ def label(options: LabelOptions, teacher: Teacher | None = None) -> LabelReport:
     if options.dry_run:
         raise CallError("label asks; teachers.estimate.estimate is the dry run")
     check_inputs(options.inputs, options.out)
+    if options.teacher == "openai":
+        check_room((options.out.parent, store_path(options).parent))
     lesson = lesson_for(options, teacher)
     rejected = rejected_path(options.out)
     report = LabelReport(options.out, rejected, dropped_empty=options.drop_empty, price=lesson.purse.price)
@@ -180,6 +185,9 @@ class _Run:
         """Ctrl-C and SIGTERM end the run tidily; a second one ends it at once."""
         main = asyncio.current_task()
         if threading.current_thread() is not threading.main_thread() or main is None:
+            yield
+            return
+        if sys.platform == "win32":  # its loops have no signal handlers; Ctrl-C arrives as KeyboardInterrupt
             yield
             return
         loop = asyncio.get_running_loop()

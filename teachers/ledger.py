@@ -6,20 +6,20 @@ number, `L.jsonl.partial.json` says which call they belong to. All of them take 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, Literal
 
 from distill.errors import CallError
 from distill.files import whole_or_not_at_all
 from distill.jsonl import dump_line
 from teachers.report import LabelReport
+from teachers.room import Flock, flock, locked
 from teachers.rows import Rejected, Row
 
 
@@ -31,7 +31,9 @@ def rejected_path(out: Path) -> Path:
 class Ledger:
     """Rows in, files out. `done` documents were dealt with; the last labelled one of them had number and id `last`."""
 
-    def __init__(self, out: Path, call: Mapping[str, Any], drop_empty: bool = False) -> None:
+    def __init__(
+        self, out: Path, call: Mapping[str, Any], drop_empty: bool = False, lock: Flock | None | Literal["system"] = "system"
+    ) -> None:
         self.out, self._call, self._drop_empty = out, dict(call), drop_empty
         self.partial = out.with_name(out.name + ".partial")
         self._sidecar = out.with_name(out.name + ".partial.json")
@@ -41,8 +43,10 @@ class Ledger:
         self.last: tuple[int, str] | None = None
         self.begun = time.time()
         """When the first run of this labelling began."""
-        self._rows: BinaryIO | None = None
-        self._refused: BinaryIO | None = None
+        self._rows: IO[bytes] | None = None
+        self._refused: IO[bytes] | None = None
+        self._lock = flock() if lock == "system" else lock
+        self._unlock: Callable[[], None] = _nothing
 
     def begin(self, report: LabelReport) -> None:
         """Open the files; what an earlier run of the same call has written is counted into `report`."""
@@ -51,7 +55,7 @@ class Ledger:
             if self._read_sidecar().get("finished"):
                 self._rename()
             self._check_call()
-            self._rows = self._locked(self.partial)
+            self._rows, self._unlock = locked(self.partial, self._lock)
             self._refused = self._rejected_partial.open("ab+")
             begun = self._read_sidecar().get("begun")
             self.begun = begun if isinstance(begun, float) else self.begun
@@ -95,6 +99,7 @@ class Ledger:
                 with self._on_disk():
                     file.close()
         self._rows = self._refused = None
+        self._unlock()
 
     def finish(self) -> None:
         """Give the files their final names."""
@@ -122,15 +127,6 @@ class Ledger:
             self.partial.replace(self.out)
         self._sidecar.unlink(missing_ok=True)
 
-    def _locked(self, path: Path) -> BinaryIO:
-        file = path.open("ab+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            raise CallError(f"{path}: another run is writing it; give this one another --out") from None
-        return file
-
     def _read_sidecar(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):
             found = json.loads(self._sidecar.read_text(encoding="utf-8"))
@@ -156,7 +152,7 @@ class Ledger:
                 "to begin anew, or give another --out"
             )
 
-    def _resume(self, rows: BinaryIO, refused: BinaryIO, report: LabelReport) -> None:
+    def _resume(self, rows: IO[bytes], refused: IO[bytes], report: LabelReport) -> None:
         """Count what stands in the files, cut what goes beyond their common end, and go on from there."""
         refusals = _whole_lines(refused, self._rejected_partial)
         numbers = {row.get("number"): (str(row.get("kind")), end) for row, end in refusals}
@@ -189,11 +185,15 @@ class Ledger:
             ) from None
 
 
+def _nothing() -> None:
+    """No lock is held."""
+
+
 def _line(row: Any) -> bytes:
     return (dump_line(row) + "\n").encode("utf-8")
 
 
-def _whole_lines(file: BinaryIO, path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+def _whole_lines(file: IO[bytes], path: Path) -> Iterator[tuple[dict[str, Any], int]]:
     """Every whole line as JSON, with the offset where it ends; a line torn by a crash is not there."""
     file.seek(0)
     end = 0
