@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +17,7 @@ from distill.project import InitOptions
 from students.bundle_options import ExportOptions, PredictOptions, SelftestOptions
 from students.options import EvaluateOptions, TrainOptions
 from teachers.options import LabelOptions
+from teachers.vote_options import VoteOptions
 
 app = typer.Typer(
     name="ner-distill",
@@ -41,6 +41,8 @@ def emit_json(value: Any) -> None:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # its e-mail parser is slow to load
+
         emit(f"ner-distill {version('ner-distill')}")
         raise typer.Exit
 
@@ -80,6 +82,21 @@ def label(options: LabelOptions) -> int:
     else:
         emit("\n".join(report.lines()))
     return report.exit_code
+
+
+@command(app, "vote", VoteOptions)
+def vote(options: VoteOptions) -> None:
+    """Join label files over the same texts by majority; the share that agrees becomes the score.
+
+    A thin skin over `teachers.vote.vote`.
+    """
+    from teachers.vote import vote as join
+
+    report = join(options)
+    if options.json:
+        emit_json(report.to_json())
+    else:
+        emit(str(report))
 
 
 @command(app, "train", TrainOptions)

@@ -15,32 +15,11 @@ from distill.errors import CallError, InputError
 from distill.files import stem
 from distill.jsonl import write_jsonl
 from distill.labels import LabelSet, read_labels, unknown_labels_error
-from distill.options import Options, option
 from distill.progress import progress
 from distill.reports import count
 from teachers.majority import Ballot, Rules, decide
 from teachers.rows import OURS
-
-OVERLAPS = ("resolve", "keep")
-
-
-@dataclass(frozen=True)
-class VoteOptions(Options):
-    """What `vote` is told."""
-
-    inputs: tuple[Path, ...] = option((), "label files over the same texts, one a teacher", argument=True)
-    out: Path = option(help="where the vote goes (JSONL)")
-    at_least: float | None = option(
-        None, "share of the teachers that must agree; without it more than half", above=0, at_most=1
-    )
-    overlaps: str = option(
-        "resolve", "winners that overlap: resolve (votes, then length, then order) or keep", choices=OVERLAPS
-    )
-    labels: Path | None = option(None, "label set: aliases count as their label before the vote")
-    calibration: Path | None = option(None, "curve that turns agreement into a probability of being right (JSON)")
-    gold: Path | None = option(None, "documents labelled by people, to fit a calibration on")
-    calibration_out: Path | None = option(None, "where the calibration fitted on --gold goes (JSON)")
-    json: bool = option(False, "print the report as JSON")
+from teachers.vote_options import VoteOptions
 
 
 @dataclass

@@ -15,7 +15,8 @@ from distill.document import Document, Entity, Span
 from distill.errors import CallError, InputError
 from distill.jsonl import read_jsonl, write_jsonl
 from teachers.majority import Ballot, Rules, decide
-from teachers.vote import VoteOptions, VoteReport, vote
+from teachers.vote import VoteReport, vote
+from teachers.vote_options import VoteOptions
 
 TEXT = "Mira Solberg of Fjord Bank left Oslo."
 MIRA, BANK, OSLO = Entity(0, 12, "PER"), Entity(16, 26, "ORG"), Entity(32, 36, "LOC")
