@@ -141,7 +141,8 @@ class Encoder:
 
 def _at_most(starts: Ids, limit: int, above: int) -> int:
     """The last word start that is at most `limit` and beyond `above`; `limit` itself inside an endless word."""
-    found = int(starts[np.searchsorted(starts, limit, side="right") - 1])
+    before = int(np.searchsorted(starts, limit, side="right"))
+    found = int(starts[before - 1]) if before else above
     return found if found > above else limit
 
 

@@ -1,0 +1,24 @@
+"""Windows: whatever the lengths of the words, every piece is answered for once, by a window that holds it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_student import tiny_tokenizer
+
+from students.encode import Encoder
+
+ENCODER = Encoder(tiny_tokenizer(), max_length=16, stride=4)
+
+
+@given(lengths=st.lists(st.integers(1, 5) | st.integers(1, 60), min_size=1, max_size=20))
+def test_every_piece_has_one_owner_and_every_window_moves_on(lengths: list[int]) -> None:
+    encoded = ENCODER.encode(" ".join("y" * length for length in lengths))  # a letter is a piece
+    windows = ENCODER.windows(encoded)
+    assert windows[0].own_start == windows[0].start == 0
+    assert windows[-1].own_end == windows[-1].end == len(encoded.ids) == sum(lengths)
+    assert all(a.own_end == b.own_start and a.start < b.start and a.end <= b.end for a, b in pairwise(windows))
+    for window in windows:
+        assert window.start <= window.own_start < window.own_end <= window.end <= window.start + ENCODER.budget
