@@ -1,0 +1,118 @@
+"""serve: a bundle's student over HTTP, for this machine alone unless told otherwise."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from distill.errors import CallError
+from distill.libraries import resolve
+from distill.progress import say
+from students.asking import Limits
+from students.cores import cores
+from students.runtime import Student
+from students.serve_options import ServeOptions, is_loopback
+
+_EXTRA = "serve"
+_CONNECTIONS = 1024  # beside the requests in hand; each costs a file and some memory
+
+
+@dataclass(frozen=True)
+class ServeReport:
+    """What was done between start and stop."""
+
+    requests: int
+    texts: int
+    faults: int
+
+    def __str__(self) -> str:
+        ending = f", {self.faults} faults" if self.faults else ""
+        return f"stopped: {self.requests} requests, {self.texts} texts{ending}"
+
+
+def serve(options: ServeOptions) -> ServeReport:
+    """Answer over HTTP until SIGTERM or Ctrl-C, then finish what is in hand.
+
+    Raises CallError where others could reach the address without a token, or where it is taken.
+    """
+    token = _token(options)
+    if token is None and not is_loopback(options.host) and not options.allow_open_host:
+        raise CallError(
+            f"others can reach {options.host}; name a variable that holds a token with --token-env, or say "
+            "--allow-open-host"
+        )
+    service_class, application = (resolve(f"students.serving:{name}", _EXTRA) for name in ("Service", "application"))
+    resolve("uvicorn", _EXTRA)
+    with _listening(options.host, options.port) as listener:
+        threads = options.threads or cores()
+        student = Student.load(options.bundle, threads=1)
+        student.tag(["The first answer takes longest."])
+        limits = Limits(options.max_body, options.max_text, options.queue, options.timeout)
+        service = service_class(student, limits, threads)
+        say(f"{options.bundle} answers at {address(listener)} with {threads} threads; Ctrl-C stops it")
+        _run(application(service, token), listener, options)
+    metrics = service.metrics
+    return ServeReport(metrics.requests.total(), metrics.texts, metrics.faults)
+
+
+def address(listener: socket.socket) -> str:
+    """The URL of a listening socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _token(options: ServeOptions) -> str | None:
+    if options.token_env is None:
+        return None
+    token = os.environ.get(options.token_env, "").strip()
+    if not token:
+        raise CallError(f"the environment variable {options.token_env} (--token-env) is empty or not set")
+    return token
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise CallError(f"cannot listen on {host} port {port}: {error.strerror or error}; try another --port") from None
+    with listener:
+        yield listener
+
+
+def _run(app: Any, listener: socket.socket, options: ServeOptions) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, log_config=None, log_level="critical", access_log=False, ws="none", lifespan="on", server_header=False,
+        proxy_headers=False, limit_concurrency=options.queue + _CONNECTIONS, timeout_keep_alive=30,
+        timeout_graceful_shutdown=int(options.timeout) + 1,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    with _stopped_by_signals(server):
+        server.run(sockets=[listener])
+
+
+@contextmanager
+def _stopped_by_signals(server: Any) -> Iterator[None]:
+    """SIGTERM and Ctrl-C are the ordinary end of a service; uvicorn raises them once more when it is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
