@@ -20,8 +20,8 @@ from teachers.intake import BadLine, check_inputs, read_inputs
 from teachers.ledger import Ledger, rejected_path
 from teachers.options import LabelOptions
 from teachers.report import LabelReport
-from teachers.roster import Lesson, lesson_for
 from teachers.room import check_room
+from teachers.roster import Lesson, lesson_for
 from teachers.rows import Rejected
 from teachers.servers import store_path
 from teachers.teacher import Teacher

@@ -32,8 +32,9 @@ class Ledger:
     """Rows in, files out. `done` documents were dealt with; the last labelled one of them had number and id `last`."""
 
     def __init__(
-        self, out: Path, call: Mapping[str, Any], drop_empty: bool = False, lock: Flock | None | Literal["system"] = "system"
-    ) -> None:
+        self, out: Path, call: Mapping[str, Any], drop_empty: bool = False,
+        lock: Flock | Literal["system"] | None = "system",
+    ) -> None:  # fmt: skip
         self.out, self._call, self._drop_empty = out, dict(call), drop_empty
         self.partial = out.with_name(out.name + ".partial")
         self._sidecar = out.with_name(out.name + ".partial.json")
