@@ -129,7 +129,8 @@ class Encoder:
         edges: list[tuple[int, int]] = []
         start = end = 0
         while end < total:
-            end = min(_at_most(starts, start + budget, above=start), start + budget)
+            reach = _at_most(starts, start + budget, above=start)
+            end = reach if reach > end else start + budget  # into an endless word rather than nowhere
             edges.append((start, end))
             start = max(_at_most(starts, end - self.stride, above=start), start + 1)
         return _owned(edges)

@@ -19,6 +19,6 @@ def test_every_piece_has_one_owner_and_every_window_moves_on(lengths: list[int])
     windows = ENCODER.windows(encoded)
     assert windows[0].own_start == windows[0].start == 0
     assert windows[-1].own_end == windows[-1].end == len(encoded.ids) == sum(lengths)
-    assert all(a.own_end == b.own_start and a.start < b.start and a.end <= b.end for a, b in pairwise(windows))
+    assert all(a.own_end == b.own_start and a.start < b.start and a.end < b.end for a, b in pairwise(windows))
     for window in windows:
         assert window.start <= window.own_start < window.own_end <= window.end <= window.start + ENCODER.budget
