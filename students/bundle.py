@@ -32,7 +32,8 @@ class Manifest:
 
     `files` maps each file's path to its `sha256` and `size`. `verified` names the machine that made the checks, `data`
     what the student learned from and was checked on, `scores` what came out, `tolerances` how far a replay may differ.
-    Logits are divided by `temperature` before they become probabilities.
+    Logits are divided by `temperature` before they become probabilities; an entity below its label's score in
+    `thresholds` is not reported.
     """
 
     labels: tuple[str, ...]
@@ -43,6 +44,7 @@ class Manifest:
     opset: int
     files: Mapping[str, Mapping[str, Any]]
     temperature: float = 1.0
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     verified: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
@@ -53,6 +55,8 @@ class Manifest:
     def rendered(self) -> bytes:
         """The manifest's bytes; its own checksum stands at the end, over everything else."""
         row = {each.name: getattr(self, each.name) for each in fields(self)} | {"labels": list(self.labels)}
+        if not self.thresholds:
+            del row["thresholds"]
         return json.dumps(row | {"sha256": _digest(row)}, indent=1, sort_keys=True).encode() + b"\n"
 
 
@@ -92,8 +96,9 @@ def _manifest(row: Any, path: Path) -> Manifest:
         message = f"is of format {row.get('format')!r}, this program reads format {FORMAT}"
         raise InputError(f"{message}; use the version that made the bundle, or a newer one", path=path)
     known = {each.name for each in fields(Manifest)}
-    if set(row) != known | {"sha256"}:
-        named = ", ".join(sorted(set(row) ^ (known | {"sha256"})))
+    strange = (set(row) ^ (known | {"sha256"})) - ({"thresholds"} - set(row))
+    if strange:
+        named = ", ".join(sorted(strange))
         raise InputError(f"damaged: keys that do not belong or are missing: {named}", path=path)
     values = {name: value for name, value in row.items() if name in known}
     try:
@@ -110,7 +115,8 @@ def _check(manifest: Manifest, path: Path) -> None:
         bool(manifest.labels) and all(isinstance(label, str) and label for label in manifest.labels)
         and all(type(value) is int for value in integers) and isinstance(manifest.files, dict)
         and isinstance(manifest.tolerances, dict) and type(manifest.temperature) in (int, float)
-        and manifest.temperature > 0
+        and manifest.temperature > 0 and isinstance(manifest.thresholds, dict)
+        and all(type(value) in (int, float) and 0 <= value <= 1 for value in manifest.thresholds.values())
     )  # fmt: skip
     if not sound:
         raise InputError("damaged: a value is not of its kind", path=path)

@@ -23,6 +23,7 @@ class ExportOptions(Options):
     verify: tuple[Path, ...] = option((), "documents labelled by people to check on; otherwise the run's dev file")
     max_f1_drop: float = option(0.003, "how far strict F1 may fall below PyTorch's", at_least=0, at_most=1)
     licence: str = option("", "the licence of the student and its data, for the manifest")
+    threshold: tuple[str, ...] = option((), "LABEL=SCORE: by default report that label's entities from that score on")
     json: bool = option(False, "print the report as JSON")
 
 
@@ -45,5 +46,6 @@ class PredictOptions(Options):
     format: str = option("jsonl", "of the answer", choices=FORMATS)
     offsets: str = option("codepoint", "what offsets in the JSONL count", choices=OFFSETS)
     out: Path | None = option(None, "write the answer into this file")
+    threshold: tuple[str, ...] = option((), "LABEL=SCORE: report that label's entities from that score on")
     uncertainty: bool = option(False, "add entropy and margin to each document's meta")
     threads: int | None = option(None, "CPU threads; otherwise what this process may use", at_least=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import Any
 
 from students.bundle import Manifest
@@ -31,6 +32,8 @@ chosen on these documents, so expect a little less elsewhere.
 |---|---|---|---|---|
 {_rows(scores["labels"])}
 
+{_calibration(manifest)}
+
 ## What it is
 
 | | |
@@ -52,13 +55,28 @@ chosen on these documents, so expect a little less elsewhere.
 
 ## Limits
 
-The entities are flat: none lies in another. Scores are the student's own probabilities. All figures hold for the data
+The entities are flat: none lies in another. All figures hold for the data
 above and no other.
 """
 
 
 def _names(rows: list[dict[str, Any]]) -> str:
     return ", ".join(str(row["name"]) for row in rows)
+
+
+def _calibration(manifest: Manifest) -> str:
+    found, temperature = manifest.scores["calibration"], manifest.temperature
+    said = (
+        f"An entity's score is the probability that the student is right. Temperature {temperature:g}: the scores' "
+        f"mean distance from the truth (ECE, ten bins) is {found['ece_before']:.3f} without it and "
+        f"{found['ece_after']:.3f} with it, over {found['entities']} entities, each half of the documents at the temperature of the other half."
+        if temperature != 1 else
+        f"An entity's score is the student's own probability, with an ECE of {found['ece_before']:.3f} over "
+        f"{found['entities']} entities; no temperature was fitted."
+    )  # fmt: skip
+    limits = ", ".join(f"{label} {limit:g}" for label, limit in sorted(manifest.thresholds.items()))
+    shown = f"\n\nReported from these scores on: {limits}. The figures above are without these thresholds."
+    return fill(said, 118) + (shown if limits else "")
 
 
 def _rows(labels: dict[str, dict[str, float]]) -> str:

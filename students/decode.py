@@ -82,11 +82,12 @@ def _viterbi(logits: Floats, tags: TagSet) -> Tags:
     return path
 
 
-def entities(encoded: Encoded, logits: Floats, tags: TagSet) -> list[Entity]:
+def entities(encoded: Encoded, logits: Floats, tags: TagSet, temperature: float = 1.0) -> list[Entity]:
     """Entities of one text from its words' logits, shape (words, tags).
 
-    An entity's score is the probability of all its words' tags together, their product. A word without pieces is
-    looked through: it neither ends an entity nor belongs to its edge.
+    An entity's score is the probability of all its words' tags together, their product, where logits are divided by
+    the temperature; the tags are those of the undivided logits. A word without pieces is looked through: it neither
+    ends an entity nor belongs to its edge.
     """
     real = np.flatnonzero(encoded.first >= 0)
     if not len(real):
@@ -95,7 +96,7 @@ def entities(encoded: Encoded, logits: Floats, tags: TagSet) -> list[Entity]:
     inside = np.flatnonzero(chosen)
     if not len(inside):
         return []
-    sure = probabilities(logits[real[inside]])[np.arange(len(inside)), chosen[inside]]
+    sure = probabilities(logits[real[inside]] / np.float32(temperature))[np.arange(len(inside)), chosen[inside]]
     found: list[tuple[Span, Span, int, float]] = []
     for at, tag, score in zip(inside.tolist(), chosen[inside].tolist(), sure.tolist(), strict=True):
         word = encoded.words[real[at]]

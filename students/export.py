@@ -21,6 +21,8 @@ from students.cores import cores, instruction_set
 from students.evidence import Evidence, evidence
 from students.rehearsal import TOLERANCES, rehearsed
 from students.runtime import ENGINE, Student
+from students.temper import answers, tempered
+from students.thresholds import thresholds
 from students.waiting import wait_without_spinning
 
 _COMPANY = 200  # documents tagged once more alone, to see that company does not matter
@@ -100,14 +102,18 @@ def _finish(folder: Path, draft: Manifest, outside: Any, proof: Evidence, option
     gates = resolve("students.gates", "export")
     for name in (SELFTEST, CARD):
         (folder / name).write_bytes(b"")
+    limits = thresholds(options.threshold, draft.labels)
     inside = Student.load(_written(folder, draft))
     verdict, together = gates.compare(outside, inside, proof.documents)
     gates.check_f1(verdict, options.max_f1_drop)
     gates.check_company(inside, proof.documents[:_COMPANY], together[:_COMPANY])
-    lines = [dump_line(document_to_json(document)) + "\n" for document in rehearsed(inside, proof.documents)]
+    temperature, calibration = tempered(answers(proof.documents, together, inside.encoder, inside.tags))
+    measured = replace(draft, scores=verdict.as_json() | {"calibration": calibration}, temperature=temperature)
+    sure = rehearsed(inside.under(measured), proof.documents)
+    lines = [dump_line(document_to_json(document)) + "\n" for document in sure]
     inside.close()
     (folder / SELFTEST).write_text("".join(lines), encoding="utf-8", newline="\n")
-    measured = replace(draft, scores=verdict.as_json())
+    measured = replace(measured, thresholds=limits)
     page = resolve("students.card:card", "export")(measured)
     (folder / CARD).write_text(page, encoding="utf-8", newline="\n")
     return _manifest_of(_written(folder, measured), measured)

@@ -18,6 +18,7 @@ from students.bundle_options import PredictOptions
 from students.intake import Rejected, Row, arriving, rows
 from students.markup import plain, renderer
 from students.runtime import Student
+from students.thresholds import thresholds
 from students.uncertainty import uncertainty
 
 Write = Callable[[str], None]
@@ -73,6 +74,7 @@ def predict(options: PredictOptions) -> PredictReport:
     """
     inputs = _inputs(options)
     student = Student.load(options.bundle, options.threads or (1 if options.text is not None else None))
+    student.thresholds.update(thresholds(options.threshold, student.manifest.labels))
     rejects = Rejects(_rejected_file(options.out))
     drawn = renderer(options.format, student.manifest.labels, options.offsets)
     documents = entities = 0

@@ -22,6 +22,7 @@ from students.bundle import MODEL, TOKENIZER, Manifest, read_bundle
 from students.cores import cores
 from students.decode import Floats, TagSet, entities, word_scores
 from students.encode import Encoded, Encoder, Ids, Window
+from students.thresholds import kept
 
 ENGINE = onnxruntime.__version__
 _AHEAD = 64  # windows in flight for each thread: enough to keep all busy, little enough to forget
@@ -36,13 +37,17 @@ class Reading:
 
 
 class Student:
-    """A student from a bundle. Made by `Student.load`; may be shared by threads."""
+    """A student from a bundle. Made by `Student.load`; may be shared by threads.
+
+    `thresholds` holds the score that a label's entities need, and may be changed.
+    """
 
     def __init__(
         self, manifest: Manifest, encoder: Encoder, session: onnxruntime.InferenceSession, threads: int
     ) -> None:
         self.manifest, self.encoder, self.threads = manifest, encoder, threads
         self.tags = TagSet(manifest.labels)
+        self.thresholds: dict[str, float] = dict(manifest.thresholds)
         self._session = session
         self._pool: ThreadPoolExecutor | None = None
 
@@ -53,6 +58,10 @@ class Student:
         manifest, data = read_bundle(folder, (MODEL, TOKENIZER))
         encoder = Encoder.from_bytes(data[TOKENIZER], folder / TOKENIZER, manifest.max_length, manifest.stride)
         return cls(manifest, encoder, _session(data[MODEL], folder / MODEL, manifest), threads or cores())
+
+    def under(self, manifest: Manifest) -> Student:
+        """The same model under another manifest, as export finds out the temperature."""
+        return Student(manifest, self.encoder, self._session, self.threads)
 
     def tag(self, texts: Iterable[str]) -> list[Document]:
         """The texts as Documents with their entities and scores, in order, numbered from 1."""
@@ -107,10 +116,9 @@ class Student:
         self, document: Document, encoded: Encoded, windows: list[Window], parts: list[Future[Floats] | Floats]
     ) -> tuple[Document, Reading]:
         logits = [part.result() if isinstance(part, Future) else part for part in parts]
-        scores = word_scores(encoded, windows, logits, len(self.tags))
-        if self.manifest.temperature != 1:
-            scores /= np.float32(self.manifest.temperature)
-        return replace(document, entities=tuple(entities(encoded, scores, self.tags))), Reading(encoded, scores)
+        scores, temperature = word_scores(encoded, windows, logits, len(self.tags)), self.manifest.temperature
+        found = kept(entities(encoded, scores, self.tags, temperature), self.thresholds)
+        return replace(document, entities=found), Reading(encoded, scores / np.float32(temperature))
 
     def close(self) -> None:
         """Let the threads go; the next call makes new ones."""
