@@ -30,7 +30,7 @@ def call(*arguments: str) -> None:
 
 def train(options: argparse.Namespace, schedule: str, seed: int) -> Path:
     """Train one run, or find it finished."""
-    run = Path(options.out) / f"{schedule.split()[0]}-{seed}"
+    run = Path(options.out) / f"{schedule.partition(" ")[0]}-{seed}"
     data = [f"--{name}={path}" for name in ("distilled", "gold") for path in getattr(options, name)]
     call("train", *data, f"--dev={options.dev}", "--schedule", *shlex.split(schedule), f"--seed={seed}",
          f"--out={run}", *shlex.split(options.train))
@@ -63,9 +63,10 @@ def main() -> None:
     rows = []
     for (schedule, seed), run in runs.items():
         report = json.loads((run / "report.json").read_text(encoding="utf-8"))
+        strict = systems[str(run)]["strict"]
         rows.append({
             "schedule": schedule, "seed": seed, "dev": report["best"]["f1"], "best_epoch": report["best_epoch"],
-            "test": systems[str(run)]["strict"]["micro"]["f1"], "test_interval": systems[str(run)]["strict"]["interval"],
+            "test": strict["micro"]["f1"], "test_interval": strict["interval"],
             "rows": report["rows"], "steps": report["steps"], "tokens": report["tokens"], "seconds": report["seconds"],
         })
     (Path(options.out) / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
