@@ -30,7 +30,8 @@ def call(*arguments: str) -> None:
 
 def train(options: argparse.Namespace, schedule: str, seed: int) -> Path:
     """Train one run, or find it finished."""
-    run = Path(options.out) / f"{schedule.partition(" ")[0]}-{seed}"
+    family, _, _ = schedule.partition(" ")
+    run = Path(options.out) / f"{family}-{seed}"
     data = [f"--{name}={path}" for name in ("distilled", "gold") for path in getattr(options, name)]
     call("train", *data, f"--dev={options.dev}", "--schedule", *shlex.split(schedule), f"--seed={seed}",
          f"--out={run}", *shlex.split(options.train))
