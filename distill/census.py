@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,9 @@ from distill.document import Document, Entity, flat
 from distill.options import Options, option
 from distill.reports import count, table
 from distill.words import words
+
+BANDS = ("top 1 %", "1-10 %", "10-100 %")
+MANY_LABELS = 50  # fewer are no open types, and a hundredth of them says nothing
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,16 @@ class LabelStats:
     documents: int = 0
     mentions: int = 0
     longest: int = 0
+
+
+@dataclass(frozen=True)
+class Band:
+    """Labels by how often they occur: how many there are in a band, and their part of all entities."""
+
+    name: str
+    labels: int
+    entities: int
+    part: float
 
 
 @dataclass
@@ -59,9 +73,19 @@ class Stats:
     repeated_texts: int = 0
     labels: dict[str, LabelStats] = field(default_factory=dict)
 
+    @property
+    def bands(self) -> list[Band]:
+        """Type frequencies as UniNER reports them: the most frequent 1 % of the labels, the next 9 %, the rest."""
+        ranked = sorted((label.entities for label in self.labels.values()), reverse=True)
+        cuts = [0, *(math.ceil(len(ranked) * share) for share in (0.01, 0.1, 1.0))]
+        return [
+            Band(name, high - low, sum(ranked[low:high]), sum(ranked[low:high]) / self.entities if ranked else 0.0)
+            for name, low, high in zip(BANDS, cuts, cuts[1:], strict=False)
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """What `--json` prints."""
-        return asdict(self)
+        return asdict(self) | {"bands": [asdict(band) for band in self.bands]}
 
     def __str__(self) -> str:
         rows = [
@@ -70,7 +94,12 @@ class Stats:
         ]
         head = ("label", "entities", "documents", "different mentions", "longest")
         lines = [(name.replace("_", " "), _shown(value)) for name, value in asdict(self).items() if name != "labels"]
-        return table(("data set", ""), [lines]) + ("\n\n" + table(head, [rows]) if rows else "")
+        shown = table(("data set", ""), [lines]) + ("\n\n" + table(head, [rows]) if rows else "")
+        return shown + ("\n\n" + self._band_table() if len(self.labels) >= MANY_LABELS else "")
+
+    def _band_table(self) -> str:
+        rows = [(band.name, count(band.labels), count(band.entities), f"{band.part:.1%}") for band in self.bands]
+        return table(("labels by frequency", "labels", "entities", "of all"), [rows])
 
 
 def stats(options: StatsOptions) -> Stats:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from distill.document import Document, Entity, flat
 from distill.errors import CallError, InputError, did_you_mean
-from distill.files import STREAM, existing, first_lines
+from distill.files import STREAM, existing, first_lines, unpacked
 from distill.labels import LabelSet, conform
 from distill.layout import ConllColumns, looks_like_conll
 from distill.libraries import resolve
@@ -19,6 +19,9 @@ FORMATS: dict[str, str] = {
     "jsonl": "distill.jsonl:read_jsonl",
     "conll": "distill.conll:read_conll",
     "text": "distill.text:read_text",
+    "bbc": "distill.shards:read_bbc",
+    "pile": "distill.shards:read_pile",
+    "parquet": "distill.parquet:read_parquet",
 }
 """Readers by the name of the format: a path in, Documents out as a stream."""
 
@@ -31,7 +34,9 @@ WRITERS: dict[str, str] = {
 
 SUFFIXES = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".conll": "conll", ".iob": "conll", ".iob2": "conll", ".bio": "conll",
+    ".parquet": "parquet",
 }  # fmt: skip
+_WRITTEN_SUFFIXES = {suffix: name for suffix, name in SUFFIXES.items() if name in WRITERS}
 OVERLAPS = ("error", "outermost")
 
 
@@ -77,6 +82,8 @@ def format_of(path: str | Path) -> str:
     """The format that the suffix tells, or else the first lines; an InputError where neither does."""
     if _suffix(path) in SUFFIXES:
         return SUFFIXES[_suffix(path)]
+    if Path(path).is_dir():
+        return folder_format(path)
     lines = [line for line in first_lines(path) if line.strip()]
     if not lines or lines[0].lstrip().startswith("{"):
         return "jsonl"
@@ -87,9 +94,18 @@ def format_of(path: str | Path) -> str:
     raise InputError(f"cannot tell its format; name it, one of {', '.join(FORMATS)}", path=path)
 
 
+def folder_format(path: str | Path) -> str:
+    """bbc for a folder of folders of .txt files, pile for a folder of JSONL shards."""
+    if next(Path(path).glob("*/*.txt"), None):
+        return "bbc"
+    if next(Path(path).glob("*.jsonl*"), None):
+        return "pile"
+    raise InputError("a folder that holds neither CATEGORY/*.txt (bbc) nor *.jsonl shards (pile)", path=path)
+
+
 def target_format(path: str | Path) -> str:
     """The format that the suffix of a file to write tells: text for .txt, jsonl where it tells none."""
-    return SUFFIXES.get(_suffix(path)) or ("text" if _suffix(path) == ".txt" else "jsonl")
+    return _WRITTEN_SUFFIXES.get(_suffix(path)) or ("text" if _suffix(path) == ".txt" else "jsonl")
 
 
 def read_all(path: str | Path, format: str | None = None, columns: ConllColumns | None = None) -> list[Document]:
@@ -169,4 +185,4 @@ def _known(name: str, table: dict[str, str]) -> str:
 
 
 def _suffix(path: str | Path) -> str:
-    return Path(Path(path).name.removesuffix(".gz")).suffix.lower()
+    return Path(unpacked(path)).suffix.lower()

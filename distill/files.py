@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import IO, TextIO, cast
 
 from distill.errors import InputError
+from distill.frames import BrokenFrame, open_frames
 
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EISDIR, errno.ENOTEMPTY)
 STREAM = "-"  # as a path: standard input for a reader, standard output for a writer
+_PACKED = (".gz", ".zst")
 
 
 def existing(path: str | Path, what: str = "file") -> Path:
@@ -30,15 +32,21 @@ def existing(path: str | Path, what: str = "file") -> Path:
 
 
 def stem(path: str | Path) -> str:
-    """The name that fallback ids begin with: the file's, without `.gz` and its last suffix."""
+    """The name that fallback ids begin with: the file's, without `.gz` or `.zst` and its last suffix."""
     if str(path) == STREAM:
         return "stdin"
-    name = Path(path).name.removesuffix(".gz")
+    name = unpacked(path)
     return name[: -len(Path(name).suffix)] if Path(name).suffix else name
 
 
+def unpacked(path: str | Path) -> str:
+    """The file's name without the suffix of its compression, so that the one before it tells the format."""
+    name = Path(path).name
+    return name[: -len(Path(name).suffix)] if Path(name).suffix in _PACKED else name
+
+
 def open_lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines (from 1) of a UTF-8 text file, plain or gzip, without their newline.
+    """Numbered lines (from 1) of a UTF-8 text file, plain, gzip or zstandard, without their newline.
 
     Only `\\n` and `\\r\\n` end a line: a text may hold U+2028, U+0085 or a form feed.
     """
@@ -56,6 +64,8 @@ def open_lines(path: str | Path) -> Iterator[tuple[int, str]]:
         raise InputError(f"broken gzip file: {error}", path=path, line=number + 1) from None
     except IsADirectoryError:
         raise InputError("is a folder, expected a file", path=path) from None
+    except BrokenFrame as error:
+        raise InputError(f"broken zstandard file: {error}", path=path, line=number + 1) from None
     except PermissionError:
         raise InputError("cannot be read: permission denied", path=path) from None
 
@@ -63,6 +73,8 @@ def open_lines(path: str | Path) -> Iterator[tuple[int, str]]:
 def _open_binary(path: Path) -> AbstractContextManager[IO[bytes]]:
     if str(path) == STREAM:
         return nullcontext(sys.stdin.buffer)
+    if path.suffix == ".zst":
+        return open_frames(path)
     return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 

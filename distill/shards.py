@@ -1,0 +1,59 @@
+"""Corpora of many files: folders of BBC articles, and shards of the Pile, read one after the other as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from distill.document import Document
+from distill.errors import InputError
+from distill.jsonl import read_jsonl
+
+SHARDS = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst")
+
+
+def read_bbc(path: str | Path) -> Iterator[Document]:
+    """CATEGORY/NUMBER.txt under a folder, in order: the id is `business/001`, the meta holds the category.
+
+    A file (`articles.jsonl.gz`) is read as JSONL. Old copies of the corpus are Latin-1 here and there.
+    """
+    if Path(path).is_file():
+        yield from read_jsonl(path)
+        return
+    found = sorted(Path(path).glob("*/*.txt"))
+    if not found:
+        raise InputError("holds no CATEGORY/*.txt", path=path)
+    for each in found:
+        category = each.parent.name
+        yield Document(f"{category}/{each.stem}", _text(each).strip(), meta={"category": category})
+
+
+def _text(path: Path) -> str:
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    return text.replace("\r\n", "\n")
+
+
+def read_pile(path: str | Path) -> Iterator[Document]:
+    """JSONL shards, plain, `.gz` or `.zst`: one, or all of a folder in the order of their names.
+
+    A row is `{"text", "meta": {"pile_set_name"}}`; its id is shard and line, so that it is found again.
+    """
+    if Path(path).is_file():
+        yield from _shard(Path(path))
+        return
+    shards = sorted(each for pattern in SHARDS for each in Path(path).glob(pattern))
+    if not shards:
+        raise InputError("holds no *.jsonl, *.jsonl.gz or *.jsonl.zst", path=path)
+    for shard in shards:
+        yield from _shard(shard)
+
+
+def _shard(path: Path) -> Iterator[Document]:
+    for document in read_jsonl(path):
+        identity = document.meta.get("doc_id")
+        yield replace(document, id=str(identity)) if isinstance(identity, str | int) else document
