@@ -14,8 +14,11 @@ from distill.command import command, reported
 from distill.conversion import ConvertOptions
 from distill.files import STREAM
 from distill.project import InitOptions
+from distill.review import ReviewOptions
 from students.bundle_options import ExportOptions, PredictOptions, SelftestOptions
 from students.options import EvaluateOptions, TrainOptions
+from students.serve_options import ServeOptions
+from teachers.batch_options import BatchCollectOptions, BatchStatusOptions, BatchSubmitOptions
 from teachers.options import LabelOptions
 from teachers.vote_options import VoteOptions
 
@@ -27,6 +30,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+batch = typer.Typer(no_args_is_help=True, help="The same labelling through a Batch API, at its price.")
+app.add_typer(batch, name="batch")
 
 
 def emit(text: str) -> None:
@@ -37,6 +42,15 @@ def emit(text: str) -> None:
 def emit_json(value: Any) -> None:
     """A result for programs, on stdout."""
     emit(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _told(report: Any, as_json: bool) -> int:
+    """A labelling's report in either form; returns its exit code."""
+    if as_json:
+        emit_json(report.to_dict())
+    else:
+        emit("\n".join(report.lines()))
+    return int(report.exit_code)
 
 
 def _show_version(wanted: bool) -> None:
@@ -76,12 +90,40 @@ def label(options: LabelOptions) -> int:
     """
     from teachers.labelling import label as run
 
-    report = run(options)
-    if options.json:
-        emit_json(report.to_dict())
-    else:
-        emit("\n".join(report.lines()))
-    return report.exit_code
+    return _told(run(options), options.json)
+
+
+@command(batch, "submit", BatchSubmitOptions, table="batch.submit")
+def batch_submit(options: BatchSubmitOptions) -> int:
+    """Submit a labelling to a Batch API, or write the request files for `vllm run-batch`.
+
+    A thin skin over `teachers.batch.submit`.
+    """
+    from teachers.batch import submit
+
+    return _told(submit(options), options.json)
+
+
+@command(batch, "status", BatchStatusOptions, table="batch.status")
+def batch_status(options: BatchStatusOptions) -> int:
+    """Say how the batches of a labelling stand; exit code 1 while one is running.
+
+    A thin skin over `teachers.batch.status`.
+    """
+    from teachers.batch import status
+
+    return _told(status(options), options.json)
+
+
+@command(batch, "collect", BatchCollectOptions, table="batch.collect")
+def batch_collect(options: BatchCollectOptions) -> int:
+    """Fetch the results of a submitted labelling, and label with them.
+
+    A thin skin over `teachers.batch.collect`.
+    """
+    from teachers.batch import collect
+
+    return _told(collect(options), options.json)
 
 
 @command(app, "vote", VoteOptions)
@@ -169,6 +211,28 @@ def predict(options: PredictOptions) -> int:
     if report.rejected or report.out is not None:
         print(str(report), file=sys.stderr)
     return 1 if report.rejected else 0
+
+
+@command(app, "serve", ServeOptions)
+def serve(options: ServeOptions) -> None:
+    """Answer over HTTP with a bundle, for this machine alone unless told otherwise; a page to try it at /.
+
+    A thin skin over `students.serve.serve`.
+    """
+    from students.serve import serve as answer
+
+    print(str(answer(options)), file=sys.stderr)
+
+
+@command(app, "review", ReviewOptions)
+def review(options: ReviewOptions) -> None:
+    """Write a page that shows label files for review: entities, reasoning, losses, gold; corrections come out as JSONL.
+
+    A thin skin over `distill.review.review`.
+    """
+    from distill.review import review as show
+
+    emit(str(show(options)))
 
 
 @command(app, "convert", ConvertOptions)
