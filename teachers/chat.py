@@ -25,6 +25,7 @@ OPENAI_URL = "https://api.openai.com/v1"
 TRIES = 10  # with four requests in ten failing, one document in ten thousand is given up
 BAD_TRIES = 3  # a reply of the wrong shape may have been paid for
 SAME_ERRORS = 5  # identical errors without an answer between them: the next one would be no different
+IN_A_POOL, POOLS = 8, 16  # connections in a pool; pools at most, since each takes a while to make
 SHORTEST_SECRET = 8  # what is shorter is a placeholder such as "none", and stands in many an innocent text
 
 
@@ -88,9 +89,11 @@ class ChatTeacher:
     ) -> None:
         self.endpoint, self.requests, self.purse = endpoint, 0, purse or Purse()
         self._key, self._clock = key or "none", clock or Clock()
-        self._client = openai.AsyncOpenAI(
-            api_key=self._key, base_url=endpoint.url, timeout=endpoint.timeout, max_retries=0
-        )
+        # A pool looks at each of its idle connections for every request: many small pools look at few.
+        self._clients = [
+            openai.AsyncOpenAI(api_key=self._key, base_url=endpoint.url, timeout=endpoint.timeout, max_retries=0)
+            for _ in range(min(POOLS, -(-endpoint.concurrency // IN_A_POOL)))
+        ]
         self._throttle = Throttle(endpoint.concurrency, self._clock.steady)
         self._reached, self._last_error, self._same = False, "", 0
 
@@ -99,7 +102,8 @@ class ChatTeacher:
         return self.endpoint.model
 
     async def close(self) -> None:
-        await self._client.close()
+        for client in self._clients:
+            await client.close()
 
     async def answer(self, conversation: Conversation) -> Reply:
         tried = 0
@@ -169,7 +173,8 @@ class ChatTeacher:
         turns: Any = [{"role": turn.role, "content": turn.content} for turn in conversation.messages]
         try:
             async with asyncio.timeout(self.endpoint.timeout):  # a server that trickles would outlast the client's own
-                raw = await self._client.chat.completions.with_raw_response.create(
+                client = self._clients[self.requests % len(self._clients)]
+                raw = await client.chat.completions.with_raw_response.create(
                     model=self.endpoint.model,
                     messages=turns,
                     extra_body=dict(self.endpoint.parameters) or None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,22 +28,31 @@ class BadLine:
 
 def read_inputs(paths: Sequence[Path]) -> Iterator[Document | BadLine]:
     """The documents of all inputs in order. JSONL goes on after a bad line; other formats have no line to go on at."""
+    for _, item in skimmed(paths, lambda _: True):
+        if item is not None:
+            yield item
+
+
+def skimmed(paths: Sequence[Path], wanted: Callable[[int], bool]) -> Iterator[tuple[int, Document | BadLine | None]]:
+    """All documents with their numbers from 1; those not wanted are counted, and only read where that needs reading."""
+    number = 0
     for path in paths:
         if format_of(path) == "jsonl":
-            yield from _read_lines(path)
+            for line_number, line in open_lines(path):
+                if line and not line.isspace():
+                    number += 1
+                    yield number, _read_line(path, line_number, line) if wanted(number) else None
         else:
-            yield from read_documents(path)
+            for number, document in enumerate(read_documents(path), number + 1):  # noqa: B020 - counts on
+                yield number, document
 
 
-def _read_lines(path: Path) -> Iterator[Document | BadLine]:
-    for number, line in open_lines(path):
-        if not line.strip():
-            continue
-        fallback = f"{stem(path)}-{number}"
-        try:
-            yield document_from_json(parse_line(line, path, number), fallback_id=fallback)
-        except InputError as error:
-            yield BadLine(fallback, line, str(error if error.path else error.at(path, number)))
+def _read_line(path: Path, number: int, line: str) -> Document | BadLine:
+    fallback = f"{stem(path)}-{number}"
+    try:
+        return document_from_json(parse_line(line, path, number), fallback_id=fallback)
+    except InputError as error:
+        return BadLine(fallback, line, str(error if error.path else error.at(path, number)))
 
 
 def check_inputs(paths: Sequence[Path], out: Path) -> None:

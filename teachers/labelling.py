@@ -16,7 +16,7 @@ from distill.document import Document
 from distill.errors import CallError, Interrupted, NerDistillError, TeacherError
 from distill.progress import Progress, progress
 from teachers.asking import Asked, Asking, cause_of
-from teachers.intake import BadLine, check_inputs, read_inputs
+from teachers.intake import BadLine, check_inputs, skimmed
 from teachers.ledger import Ledger, rejected_path
 from teachers.options import LabelOptions
 from teachers.report import LabelReport
@@ -144,10 +144,11 @@ class _Run:
     def _remaining(self) -> Iterator[Document | BadLine]:
         """The input without the documents that an earlier run dealt with."""
         done, last = self.ledger.done, self.ledger.last
-        for number, item in enumerate(read_inputs(self.options.inputs), 1):
-            if number > done:
+        checked = last[0] if last else 0
+        for number, item in skimmed(self.options.inputs, lambda number: number > done or number == checked):
+            if item is not None and number > done:
                 yield item
-            elif last and last[0] == number and last[1] != item.id:
+            elif item is not None and last and number == checked and last[1] != item.id:
                 raise CallError(f"{self.ledger.partial} does not fit the input (document {number}); delete it")
 
     def _write(self, done: Asked) -> None:

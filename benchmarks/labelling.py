@@ -1,0 +1,171 @@
+"""What labelling costs beyond the server: throughput against the ideal, memory, and how soon a restart asks.
+
+    python benchmarks/labelling.py throughput --documents 1000 --delay 0.3 --in-flight 64
+    python benchmarks/labelling.py memory --documents 1000000
+    python benchmarks/labelling.py restart --documents 100000
+
+The server of `throughput` is a process of its own on loopback that answers every request after `--delay` seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from distill.errors import TeacherError
+from teachers.labelling import label
+from teachers.options import LabelOptions
+from teachers.teacher import Conversation, Reply, ScriptedTeacher
+
+TEXT = "In row {n} Mira Solberg left Fjord Bank in Oslo for the {n}th time , and nobody at the harbour knew why ."
+ANSWER = (
+    "Step 1. A resignation.\nStep 2. Mira Solberg, Fjord Bank, Oslo\nStep 3. A person, a bank, a town.\n"
+    'Step 4. The definitions say so.\nResult: {"PER": ["Mira Solberg"], "ORG": ["Fjord Bank"], "LOC": ["Oslo"]}'
+)
+BODY = json.dumps({
+    "model": "loopback",
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": ANSWER}}],
+    "usage": {"prompt_tokens": 100, "completion_tokens": 50},
+}).encode()  # fmt: skip
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+
+
+async def _client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
+    try:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            await reader.readexactly(int(length.split(b":")[1]))
+            await asyncio.sleep(delay)
+            writer.write(HEAD + BODY)
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+
+def serve(delay: float, port: Any) -> None:
+    """The whole life of the server's process."""
+
+    async def run() -> None:
+        server = await asyncio.start_server(lambda r, w: _client(r, w, delay), "127.0.0.1", 0, backlog=512)
+        port.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(run())
+
+
+@contextmanager
+def serving(delay: float) -> Iterator[str]:
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(delay, theirs), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{ours.recv()}/v1"
+    finally:
+        process.terminate()
+
+
+def documents(folder: Path, count: int) -> Path:
+    path = folder / "in.jsonl"
+    with path.open("w", encoding="utf-8") as out:
+        out.writelines(json.dumps({"id": f"d{n}", "text": TEXT.format(n=n)}) + "\n" for n in range(count))
+    return path
+
+
+def throughput(folder: Path, count: int, delay: float, in_flight: int) -> dict[str, Any]:
+    """The share of the ideal: as many answers as fit through so many places in the time."""
+    import teachers.chat  # noqa: F401 - a second of imports is no part of a request
+
+    with serving(delay) as url:
+        options = LabelOptions(
+            inputs=(documents(folder, count),), out=folder / "L.jsonl", model="loopback", base_url=url,
+            concurrency=in_flight,
+        )  # fmt: skip
+        began, cpu = time.perf_counter(), time.process_time()
+        report = label(options)
+        seconds, busy = time.perf_counter() - began, time.process_time() - cpu
+    ideal = -(-count // in_flight) * delay
+    return {"documents": report.documents, "seconds": seconds, "ideal": ideal, "share": ideal / seconds,
+            "cpu_ms_a_request": 1000 * busy / count}  # fmt: skip
+
+
+def memory(folder: Path, count: int) -> dict[str, Any]:
+    """The peak after a twentieth of the documents, and at the end."""
+    source, peaks, asked = documents(folder, count), [], 0
+
+    def answer(_: Conversation) -> Reply:
+        nonlocal asked
+        asked += 1
+        if asked % max(1, count // 20) == 0:
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return Reply(ANSWER)
+
+    teacher = Forgetful(answer)
+    began = time.perf_counter()
+    report = label(LabelOptions(inputs=(source,), out=folder / "L.jsonl", teacher="replay"), teacher)
+    seconds = time.perf_counter() - began
+    return {"documents": report.documents, "mib_at_a_twentieth": peaks[0], "mib_at_the_end": peaks[-1],
+            "documents_a_second": count / seconds}  # fmt: skip
+
+
+class Forgetful(ScriptedTeacher):
+    """A scripted teacher that does not remember what it was asked: a million conversations are memory too."""
+
+    async def answer(self, conversation: Conversation) -> Reply:
+        assert callable(self.script)
+        said = self.script(conversation)
+        assert isinstance(said, Reply)
+        return said
+
+
+def restart(folder: Path, count: int) -> dict[str, Any]:
+    """Seconds from the call to the first question, over so many documents that are done."""
+    source, first = documents(folder, count + 1), 0.0
+
+    def dies(conversation: Conversation) -> Reply:
+        nonlocal first
+        if conversation.id == f"d{count}":
+            first = time.perf_counter()
+            raise TeacherError("no more")
+        return Reply(ANSWER)
+
+    options = LabelOptions(inputs=(source,), out=folder / "L.jsonl", teacher="replay")
+    seconds = []
+    for _ in range(4):
+        began = time.perf_counter()
+        try:
+            label(options, Forgetful(dies))
+        except TeacherError:
+            seconds.append(first - began)
+    return {"documents": count, "first_run": seconds[0], "restarts": seconds[1:], "best": min(seconds[1:])}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("throughput", "memory", "restart"))
+    parser.add_argument("--documents", type=int, default=1000)
+    parser.add_argument("--delay", type=float, default=0.3)
+    parser.add_argument("--in-flight", type=int, default=64)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if given.what == "throughput":
+            found = throughput(folder, given.documents, given.delay, given.in_flight)
+        else:
+            found = {"memory": memory, "restart": restart}[given.what](folder, given.documents)
+    json.dump(found, sys.stdout, indent=1)
+    print()
+
+
+if __name__ == "__main__":
+    main()
