@@ -77,9 +77,8 @@ function fillCard(doc) {
     make("span", { class: `state ${state.replace(" ", "-")}` }, state),
     doc.meta.agreement != null && make("span", { class: "fact", title: "mean share of teachers that side with the vote" }, `agreement ${percent(doc.meta.agreement)}`),
     same.length ? make("span", { class: "fact good" }, `✓ same as ${same.join(", ")}`) : null,
-    make("span", { class: "grow" }),
-    make("button", { class: "quiet", title: "leave this document out of the download ( x )", onclick: () => { go(doc, -1, false); leave(doc); } }, doc.left ? "take back" : "leave out"),
-    make("button", { class: "quiet accept", "aria-pressed": String(doc.accepted), title: "accept ( a )", onclick: () => { go(doc, -1, false); change(doc, { accepted: !doc.accepted, left: false }); } }, doc.accepted ? "✓ accepted" : "accept"));
+    make("span", { class: "pair" }, make("button", { class: "quiet", title: "leave this document out of the download ( x )", onclick: () => { go(doc, -1, false); leave(doc); } }, doc.left ? "take back" : "leave out"),
+    make("button", { class: "quiet accept", "aria-pressed": String(doc.accepted), title: "accept ( a )", onclick: () => { go(doc, -1, false); change(doc, { accepted: !doc.accepted, left: false }); } }, doc.accepted ? "✓ accepted" : "accept")));
   const columns = make("div", { class: "columns" }, make("section", { class: "mine" }, differ.length ? make("h3", {}, data.name) : null, ours(doc)),
     ...differ.map(([name, entities, cls]) => beside(doc, name, entities, cls)));
   const reasoning = doc.meta.reasoning
