@@ -9,12 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from curricula.options import SchedulesOptions
+from curricula.selection import SelectOptions
 from distill.census import StatsOptions
 from distill.command import command, reported
 from distill.conversion import ConvertOptions
 from distill.files import STREAM
 from distill.project import InitOptions
 from distill.review import ReviewOptions
+from distill.sample import SampleOptions
 from students.bundle_options import ExportOptions, PredictOptions, SelftestOptions
 from students.options import EvaluateOptions, TrainOptions
 from students.serve_options import ServeOptions
@@ -88,8 +90,11 @@ def label(options: LabelOptions) -> int:
     What cannot be labelled goes to *.rejected.jsonl with the reason (exit code 1). Stopped at any moment, the same
     command goes on where it was and asks nothing twice. A thin skin over `teachers.labelling.label`.
     """
+    from teachers.estimate import estimate
     from teachers.labelling import label as run
 
+    if options.dry_run:
+        return _told(estimate(options), options.json)
     return _told(run(options), options.json)
 
 
@@ -100,8 +105,9 @@ def batch_submit(options: BatchSubmitOptions) -> int:
     A thin skin over `teachers.batch.submit`.
     """
     from teachers.batch import submit
+    from teachers.estimate import estimate
 
-    return _told(submit(options), options.json)
+    return _told(estimate(options) if options.dry_run else submit(options), options.json)
 
 
 @command(batch, "status", BatchStatusOptions, table="batch.status")
@@ -135,6 +141,36 @@ def vote(options: VoteOptions) -> None:
     from teachers.vote import vote as join
 
     report = join(options)
+    if options.json:
+        emit_json(report.to_json())
+    else:
+        emit(str(report))
+
+
+@command(app, "sample", SampleOptions)
+def sample(options: SampleOptions) -> None:
+    """Draw texts from corpora of any size, the same for the same seed: one pass, each different text once.
+
+    A thin skin over `distill.sample.sample`.
+    """
+    from distill.sample import sample as draw
+
+    report = draw(options)
+    if options.json:
+        emit_json(report.to_json())
+    else:
+        emit(str(report))
+
+
+@command(app, "select", SelectOptions)
+def select(options: SelectOptions) -> None:
+    """Put labelled documents into tiers or weights by their quality, or choose what to label next.
+
+    A thin skin over `curricula.selection.select`.
+    """
+    from curricula.selection import select as choose
+
+    report = choose(options)
     if options.json:
         emit_json(report.to_json())
     else:
