@@ -12,7 +12,7 @@ from students.page import escaped
 def api_page(document: Mapping[str, Any]) -> str:
     """One page of every operation of an OpenAPI document."""
     info = document["info"]
-    limits = "".join(f"<li>{escaped(name)} <b>{value:,}</b></li>" for name, value in info.get("x-limits", {}).items())
+    limits = "".join(_limit(name, value) for name, value in info.get("x-limits", {}).items())
     operations = "".join(
         _operation(method.upper(), path, operation)
         for path, methods in document["paths"].items()
@@ -28,6 +28,11 @@ def api_page(document: Mapping[str, Any]) -> str:
         '<nav><a href=".">try it</a> <a href="openapi.json">openapi.json</a></nav></header>\n'
         f"{operations}</main></body></html>\n"
     )
+
+
+def _limit(name: str, value: float) -> str:
+    figure = f"{value:,}".removesuffix(".0")
+    return f"<li>{escaped(name)} <b>{figure}</b></li>"
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
