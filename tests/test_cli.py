@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tiny_student import make_tiny_student
 
 import cli
-from tiny_student import make_tiny_student
 
 GOLD = '{"id": "a", "text": "Mia Aalto left Oslo .", "entities": [[0, 9, "PER"], [15, 19, "LOC"]]}\n'
 

@@ -21,7 +21,7 @@ def test_a_nearly_full_disk_is_an_error(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CallError, match="cannot be written: .*; nothing was asked"):
+    with pytest.raises(CallError, match=r"cannot be written: .*; nothing was asked"):
         check_room([tmp_path / "file" / "folder"])
 
 
