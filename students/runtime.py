@@ -96,7 +96,8 @@ class Student:
         """
         encoded = self.encoder.encode(document.text)
         windows = self.encoder.windows(encoded)
-        work: list[Callable[[], Floats]] = [partial(self._logits, self.encoder.row(encoded, window)) for window in windows]
+        rows = [self.encoder.row(encoded, window) for window in windows]
+        work: list[Callable[[], Floats]] = [partial(self._logits, row) for row in rows]
         return work, lambda logits: self._finished(document, encoded, windows, list(logits))[0]
 
     def _started(self, row: Ids) -> Future[Floats] | Floats:
