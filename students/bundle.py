@@ -1,4 +1,4 @@
-"""The bundle's manifest: what the folder holds, by checksum, and what was measured when it was made.
+"""The bundle's manifest: what the folder or archive holds, by checksum, and what was measured when it was made.
 
 A manifest is refused unless its bytes are exactly what this module would write for it, so that a flipped byte is found
 in the manifest as in any other file. Files are hashed from the very bytes that are then used.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from distill.errors import InputError
+from students.archive import Member, is_archive, members
 
 FORMAT = 1
 MANIFEST, MODEL, TOKENIZER, SELFTEST, CARD = (
@@ -71,6 +72,8 @@ def entry(data: bytes) -> dict[str, Any]:
 
 def read_manifest(folder: Path) -> Manifest:
     """A bundle's manifest; InputError where there is none, or it is damaged or of a format that is not known here."""
+    if is_archive(folder) and not folder.is_dir():
+        return _first(members(folder), folder)
     path = folder / MANIFEST
     if not folder.exists():
         raise InputError("no such bundle", path=folder)
@@ -78,7 +81,10 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError(f"not a bundle: no {MANIFEST} in it; `ner-distill export` makes one", path=folder)
     if path.stat().st_size > _LARGEST_MANIFEST:
         raise InputError("far too large for a manifest", path=path)
-    raw = path.read_bytes()
+    return _parsed(path.read_bytes(), path)
+
+
+def _parsed(raw: bytes, path: Path) -> Manifest:
     try:
         row = json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -152,7 +158,12 @@ def read_file(folder: Path, manifest: Manifest, name: str) -> bytes:
 
 
 def read_bundle(folder: Path, wanted: tuple[str, ...] = ()) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest and the bytes of the `wanted` files, after every file of the bundle was checked."""
+    """The manifest and the bytes of the `wanted` files, after every file of the bundle was checked.
+
+    `folder` may be a `.tar.gz` too, which is read and checked in memory.
+    """
+    if is_archive(folder) and not folder.is_dir():
+        return _from_archive(folder, wanted)
     manifest = read_manifest(folder)
     kept = {}
     for name in sorted(manifest.files):
@@ -160,6 +171,54 @@ def read_bundle(folder: Path, wanted: tuple[str, ...] = ()) -> tuple[Manifest, d
         if name in wanted:
             kept[name] = data
     return manifest, kept
+
+
+def _from_archive(path: Path, wanted: tuple[str, ...]) -> tuple[Manifest, dict[str, bytes]]:
+    entries = members(path)
+    manifest = _first(entries, path)
+    kept, seen = {}, set()
+    for member in entries:
+        if member.name not in manifest.files:
+            raise InputError(f"holds {member.name}, which its manifest does not list; do not trust it", path=path)
+        seen.add(member.name)
+        data = _checked(member, manifest.files[member.name], path / member.name, member.name in wanted)
+        if member.name in wanted:
+            kept[member.name] = data
+    missing = sorted(set(manifest.files) - seen)
+    if missing:
+        raise InputError("is missing from the bundle; copy it again", path=path / missing[0])
+    return manifest, kept
+
+
+def _first(entries: Iterator[Member], path: Path) -> Manifest:
+    """The manifest, which an archive begins with, so that everything after it is checked as it comes."""
+    member = next(entries, None)
+    if member is None or member.name != MANIFEST:
+        message = f"does not begin with {MANIFEST}; `ner-distill export --out NAME.tar.gz` makes such archives"
+        raise InputError(f"{message}, others must be unpacked", path=path)
+    if member.size > _LARGEST_MANIFEST:
+        raise InputError("far too large for a manifest", path=path / MANIFEST)
+    return _parsed(b"".join(member.chunks), path / MANIFEST)
+
+
+def _checked(member: Member, row: Mapping[str, Any], path: Path, keep: bool) -> bytes:
+    """The bytes of an archive's file where they are wanted, hashed as they come."""
+    if member.size != row["size"]:
+        raise InputError(f"damaged: {member.size} bytes instead of {row['size']}; copy the bundle again", path=path)
+    digest, kept = hashlib.sha256(), []
+    for chunk in member.chunks:
+        digest.update(chunk)
+        if keep:
+            kept.append(chunk)
+    if digest.hexdigest() != row["sha256"]:
+        raise InputError("damaged: its checksum does not hold; copy the bundle again", path=path)
+    return b"".join(kept)
+
+
+def files_in(folder: Path) -> list[str]:
+    """The names of a bundle folder's files, without the manifest, in order."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return [name for name in names if name != MANIFEST]
 
 
 def size_of(manifest: Manifest) -> int:

@@ -17,7 +17,7 @@ def card(manifest: Manifest) -> str:
 It finds {", ".join(manifest.labels)} in text of any length. Everything it needs lies in this folder; `manifest.json`
 holds the sha256 of each file, and nothing is loaded before they agree.
 
-    ner-distill selftest .                        # checksums, replayed texts, speed
+{_install(verified.get("wheels"))}    ner-distill selftest .                        # checksums, replayed texts, speed
     ner-distill predict . --text "..."            # or files, or - for a stream
     python -c "from students.runtime import Student; print(Student.load('.').tag(['...']))"
 
@@ -69,7 +69,8 @@ def _calibration(manifest: Manifest) -> str:
     said = (
         f"An entity's score is the probability that the student is right. Temperature {temperature:g}: the scores' "
         f"mean distance from the truth (ECE, ten bins) is {found['ece_before']:.3f} without it and "
-        f"{found['ece_after']:.3f} with it, over {found['entities']} entities, each half of the documents at the temperature of the other half."
+        f"{found['ece_after']:.3f} with it, over {found['entities']} entities, each half of the "
+        "documents at the temperature of the other half."
         if temperature != 1 else
         f"An entity's score is the student's own probability, with an ECE of {found['ece_before']:.3f} over "
         f"{found['entities']} entities; no temperature was fitted."
@@ -77,6 +78,13 @@ def _calibration(manifest: Manifest) -> str:
     limits = ", ".join(f"{label} {limit:g}" for label, limit in sorted(manifest.thresholds.items()))
     shown = f"\n\nReported from these scores on: {limits}. The figures above are without these thresholds."
     return fill(said, 118) + (shown if limits else "")
+
+
+def _install(wheels: dict[str, str] | None) -> str:
+    if not wheels:
+        return ""
+    said = f"for {wheels['platform']}, Python {wheels['python']}"
+    return f"    sh install.sh                                 # into a fresh virtual environment; {said}\n"
 
 
 def _rows(labels: dict[str, dict[str, float]]) -> str:

@@ -17,6 +17,7 @@ from distill.libraries import resolve
 from distill.progress import say
 from distill.reports import count, figure, label_table, score_to_json, table_one
 from distill.scores import Score, bootstrap_interval, scores_by_document, total
+from students.archive import is_archive
 from students.options import EvaluateOptions
 from students.waiting import wait_without_spinning
 
@@ -133,9 +134,10 @@ def _scored(gold: list[Document], found: list[Document], kind: str, path: Path, 
 
 def answers(path: Path, gold: list[Document], labels: LabelSet | None, batch_size: int = 32) -> list[Document]:
     """What the system at `path` makes of gold's texts; a label file has its answers ready."""
-    if existing(path, "system").is_file():
+    archive = existing(path, "system").is_file() and is_archive(path)
+    if path.is_file() and not archive:
         return read_all(path)
-    reader = _from_bundle if (path / "manifest.json").is_file() else _from_student
+    reader = _from_bundle if archive or (path / "manifest.json").is_file() else _from_student
     known, found = reader(path, gold, batch_size)
     _check_labels(known, gold, labels, path)
     say(f"{path}: {count(len(gold))} documents tagged")

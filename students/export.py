@@ -15,7 +15,19 @@ from distill.errors import CallError, InputError
 from distill.jsonl import document_to_json, dump_line
 from distill.libraries import resolve
 from distill.progress import say
-from students.bundle import CARD, MANIFEST, MODEL, SELFTEST, TOKENIZER, Manifest, entry, size_of
+from students.archive import is_archive, pack
+from students.bundle import (
+    CARD,
+    MANIFEST,
+    MODEL,
+    SELFTEST,
+    TOKENIZER,
+    Manifest,
+    entry,
+    files_in,
+    read_manifest,
+    size_of,
+)  # fmt: skip
 from students.bundle_options import ExportOptions
 from students.cores import cores, instruction_set
 from students.evidence import Evidence, evidence
@@ -24,6 +36,7 @@ from students.runtime import ENGINE, Student
 from students.temper import answers, tempered
 from students.thresholds import thresholds
 from students.waiting import wait_without_spinning
+from students.wheels import add_wheels
 
 _COMPANY = 200  # documents tagged once more alone, to see that company does not matter
 
@@ -64,6 +77,8 @@ def export(options: ExportOptions) -> ExportReport:
 
     Raises CheckFailed, and leaves no bundle, where the graph's logits, the answers in company or strict F1 do not hold.
     """
+    if (options.platform or options.python_version) and not options.wheels:
+        raise CallError("--platform and --python-version are those of --wheels; add it")
     _check_target(options.out)
     wait_without_spinning()
     outside = resolve("students.model:load_student", "export")(options.run)
@@ -78,6 +93,9 @@ def export(options: ExportOptions) -> ExportReport:
         (folder / MODEL).write_bytes(graph.SerializeToString(deterministic=True))
         shutil.copyfile(resolve("students.model:student_folder", "export")(options.run) / TOKENIZER, folder / TOKENIZER)
         draft = _draft(options, outside, proof, graph, farthest)
+        if options.wheels:
+            wheels = add_wheels(folder, options.platform, options.python_version)
+            draft = replace(draft, verified={**draft.verified, "wheels": wheels})
         manifest = _finish(folder, draft, outside, proof, options)
     return ExportReport(options.out, manifest)
 
@@ -120,8 +138,7 @@ def _finish(folder: Path, draft: Manifest, outside: Any, proof: Evidence, option
 
 
 def _manifest_of(folder: Path, manifest: Manifest) -> Manifest:
-    names = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST)
-    return replace(manifest, files={name: entry((folder / name).read_bytes()) for name in names})
+    return replace(manifest, files={name: entry((folder / name).read_bytes()) for name in files_in(folder)})
 
 
 def _written(folder: Path, manifest: Manifest) -> Path:
@@ -131,13 +148,21 @@ def _written(folder: Path, manifest: Manifest) -> Path:
 
 
 def _check_target(out: Path) -> None:
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file()):
-        raise CallError(f"--out {out} exists and is no bundle; give a new folder")
+    if is_archive(out) and out.is_file():
+        try:
+            read_manifest(out)
+        except InputError:
+            raise CallError(f"--out {out} exists and is no bundle; give a new name") from None
+    elif out.is_file() or (out.is_dir() and any(out.iterdir()) and (is_archive(out) or not (out / MANIFEST).is_file())):
+        raise CallError(f"--out {out} exists and is no bundle; give a new name")
 
 
 @contextmanager
 def _staged(out: Path) -> Iterator[Path]:
-    """A folder that takes the place of `out` in one step when the block ends, and vanishes where it does not."""
+    """A folder that takes the place of `out` in one step when the block ends, and vanishes where it does not.
+
+    Where `out` is to be an archive, its archive does.
+    """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -145,6 +170,10 @@ def _staged(out: Path) -> Iterator[Path]:
         raise InputError(f"cannot be written: {error.strerror}", path=out) from None
     try:
         yield fresh
+        if is_archive(out):
+            pack(fresh, [MANIFEST, *files_in(fresh)], out)
+            shutil.rmtree(fresh)
+            return
         fresh.chmod(0o755)
         old = out.with_name(f".{out.name}.old")
         shutil.rmtree(old, ignore_errors=True)

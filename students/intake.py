@@ -32,19 +32,19 @@ class Rejected:
 Row = Document | Rejected
 
 
-def rows(path: Path) -> Iterator[Row]:
-    """Documents and rejected rows of a JSONL or text file, or of standard input (`-`), in order and as they come.
+def rows(path: Path, form: str | None = None) -> Iterator[Row]:
+    """Documents and rejected rows of a file in a format, or of standard input (`-`), in order and as they come.
 
-    JSONL is told by its suffix or by a first line that begins with `{`. A CoNLL file stops at its first bad line, as
-    the rows after it cannot be trusted.
+    A format that is not given is told by the suffix or the first lines; standard input is JSONL where its first line
+    begins with `{` and text otherwise. CoNLL stops at its first bad line, as the rows after it cannot be trusted.
     """
     existing(path)
-    if str(path) == STREAM:
-        yield from _rows(sys.stdin.buffer, path, None)
+    if str(path) == STREAM and form != "conll":
+        yield from _rows(sys.stdin.buffer, path, form)
         return
     from distill.corpora import format_of, read_documents
 
-    form = format_of(path)
+    form = form or format_of(path)
     if form not in ("jsonl", "text"):
         yield from read_documents(path, form)
         return

@@ -100,7 +100,7 @@ def _inputs(options: PredictOptions) -> list[Iterable[Row]]:
         raise CallError("predict needs something to tag: files, - for a stream, or --text")
     if options.out is not None and options.out in options.inputs:
         raise CallError(f"--out {options.out} is also read")
-    return [rows(existing(path)) for path in options.inputs or (Path(STREAM),)]
+    return [rows(existing(path), options.source) for path in options.inputs or (Path(STREAM),)]
 
 
 def _tagged(

@@ -123,3 +123,21 @@ def test_mistakes_in_the_call_are_one_line(word_bundle: Path, tmp_path: Path) ->
         predict(PredictOptions(bundle=word_bundle, inputs=(folder,)))
     with pytest.raises(CallError, match="--format"):
         PredictOptions(bundle=word_bundle, format="xml")
+
+
+def test_conll_comes_on_standard_input_when_it_is_named(word_bundle: Path) -> None:
+    call = [sys.executable, "-m", "cli", "predict", str(word_bundle), "-", "--from", "conll"]
+    root = Path(__file__).parents[1]
+    given = b"mayor O\nof O\nOslo O\n\nLima O\n, O\n\n"
+    done = subprocess.run(call, input=given, capture_output=True, cwd=root, check=True, timeout=120)
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["text"], row["entities"][0]["start"]) for row in said] == [("mayor of Oslo", 9), ("Lima ,", 0)]
+    done = subprocess.run(call, input=b"a O\nb\n\n", capture_output=True, cwd=root, check=False, timeout=120)
+    assert done.returncode == 2 and b":2:" in done.stderr
+
+
+def test_a_text_that_looks_like_json_is_text_when_it_is_named(word_bundle: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "a.txt", tmp_path / "out.jsonl"
+    path.write_text("{Oslo\n", encoding="utf-8")
+    predict(PredictOptions(bundle=word_bundle, inputs=(path,), source="text", out=out))
+    assert next(read_jsonl(out)).text == "{Oslo"
