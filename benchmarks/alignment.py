@@ -58,6 +58,11 @@ def fuzzy_everything(text: str, mentions: Sequence[Mention]) -> None:
         fuzz.partial_ratio_alignment(mention.text, text)
 
 
+def common() -> list[Mention]:
+    """A hundred mentions of words that stand on every line."""
+    return [Mention(word, "X") for word in ("the", "TEAM", "of", "market")] * 25
+
+
 def milliseconds(call: Callable[[], object], times: int = 5) -> float:
     """Processor time, the best of a few runs."""
     best = float("inf")
@@ -73,6 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mentions", type=int, default=100)
     parser.add_argument("--longest", type=int, default=200, help="pages of 500 tokens")
+    parser.add_argument("--best", type=int, default=5, help="of so many runs")
     given = parser.parse_args()
     ways: dict[str, Callable[[str, list[Mention]], object]] = {
         "find": plain,
@@ -80,13 +86,15 @@ def main() -> None:
         "all": lambda text, mentions: align(text, mentions, AlignmentRules(occurrences="all")),
         "case": lambda text, mentions: align(text, careless(mentions)),
         "fuzzy": lambda text, mentions: align(text, misspelt(mentions)),
+        "common": lambda text, _: align(text, common()),
+        "dots": lambda text, _: align("." * len(text), [Mention(dots, "X") for dots in (".", "..", "...", "?")]),
         "rapidfuzz": fuzzy_everything,
     }
-    print(f"{given.mentions} mentions, milliseconds of processor time a text (best of 5)")
+    print(f"{given.mentions} mentions, milliseconds of processor time a text (best of {given.best})")
     print(f"{'tokens':>9}" + "".join(f"{name:>11}" for name in ways))
     for tokens in (size for size in LENGTHS if size <= given.longest * 500):
         text, mentions = written(tokens, given.mentions)
-        times = [milliseconds(partial(way, text, mentions)) for way in ways.values()]
+        times = [milliseconds(partial(way, text, mentions), given.best) for way in ways.values()]
         print(f"{tokens:9,}" + "".join(f"{time:11.2f}" for time in times), flush=True)
 
 

@@ -109,7 +109,7 @@ def align(text: str, mentions: Sequence[Mention], rules: AlignmentRules = Alignm
     wanted = Counter(mention.text for mention in mentions if mention.label)
     found = Search(text, rules.similarity).find(wanted if own else dict.fromkeys(wanted, 1))
     places = _own(mentions, found) if own else _all(mentions, found)
-    outcomes = tuple(_outcome(mention, each, found) for mention, each in zip(mentions, places, strict=True))
+    outcomes = _outcomes(mentions, places, found)
     # Of two labels on one span the first said comes first: sorting is stable, and `flat` keeps the earlier.
     once = dict.fromkeys(entity for outcome in outcomes for entity in outcome.entities)
     entities = tuple(sorted(once, key=lambda entity: entity.span))
@@ -128,15 +128,28 @@ def _all(mentions: Sequence[Mention], found: Mapping[str, Found]) -> list[list[P
         if mention.label:
             spans[mention.label] |= {place.span for place in found[mention.text].places}
     inside = {label: overlaps(each) for label, each in spans.items()}
-    return [
-        _outside(found[mention.text].places, inside[mention.label]) if mention.label else [] for mention in mentions
-    ]
+    left = {
+        mention: _outside(found[mention.text].places, inside[mention.label]) if mention.label else []
+        for mention in dict.fromkeys(mentions)
+    }
+    return [left[mention] for mention in mentions]
 
 
 def _outside(places: Sequence[Place], inside: set[Span]) -> list[Place]:
     """Those in no longer name, and of other cases not the common words, if that leaves any."""
     named = [place for place in places if place.level < CASE or not place.lower] or list(places)
     return [place for place in named if place.span not in inside] or named
+
+
+def _outcomes(
+    mentions: Sequence[Mention], places: Sequence[Sequence[Place]], found: Mapping[str, Found]
+) -> tuple[Outcome, ...]:
+    """One for each mention; those with the same places share theirs."""
+    known: dict[tuple[Mention, int], Outcome] = {}
+    for mention, each in zip(mentions, places, strict=True):
+        if (mention, id(each)) not in known:
+            known[mention, id(each)] = _outcome(mention, each, found)
+    return tuple(known[mention, id(each)] for mention, each in zip(mentions, places, strict=True))
 
 
 def _outcome(mention: Mention, places: Sequence[Place], found: Mapping[str, Found]) -> Outcome:

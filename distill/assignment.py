@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from distill.occurrences import Place
 # What speaks against a place, in the order of weight. Losing a mention is worse than all of these. A repaired place
 # (level 10 at most) goes before one inside another name, and that before a conflict of labels.
 LOST, CONFLICT, NESTED, LEVEL, LOWER, GLUED, INVERSION = 20_000, 5_000, 1_500, 100, 8, 6, 4
+
+MOST_STEPS = 100_000  # up to here, a fraction of a second, every place is weighed
+COMMON = 4  # a string with more places than this for each of its mentions is a common word
 
 Cost = tuple[int, int]
 """What speaks against a choice, and the sum of its starts: of equal choices the earliest is taken."""
@@ -40,7 +44,7 @@ def assign(demands: Sequence[Demand]) -> list[Place | None]:
     that another label holds.
     """
     inside = overlaps({place.span for demand in demands for place in demand.places})
-    demands = _without_surplus(demands, inside)
+    demands = _without_surplus(_thinned(demands, inside), inside)
     burdens = {id(demand.places): [_burden(place, inside) for place in demand.places] for demand in demands}
     lists: dict[str, list[int]] = defaultdict(list)
     for index, demand in enumerate(demands):
@@ -59,6 +63,36 @@ def overlaps(spans: Iterable[Span]) -> set[Span]:
             found.add(span)
         reach = max(reach, span[1])
     return found
+
+
+def _thinned(demands: Sequence[Demand], inside: set[Span]) -> Sequence[Demand]:
+    """Where a common word is said often, only the places that count: time is mentions times places.
+
+    Between two places of rarer mentions one place is as good as another, so as many as there are mentions of the word
+    are kept, the first ones of each burden. Of several common words that alternate an order may so be missed.
+    """
+    if sum(len(demand.places) for demand in demands) <= MOST_STEPS:
+        return demands
+    times = Counter(id(demand.places) for demand in demands)
+    rare = [demand.places for demand in demands if len(demand.places) <= COMMON * times[id(demand.places)]]
+    marks = sorted({place.start for places in rare for place in places})
+    kept: dict[int, tuple[Place, ...]] = {id(places): places for places in rare}
+    for demand in demands:
+        if id(demand.places) not in kept:
+            kept[id(demand.places)] = _first(demand.places, times[id(demand.places)], marks, inside)
+    return [Demand(demand.label, kept[id(demand.places)]) for demand in demands]
+
+
+def _first(places: tuple[Place, ...], most: int, marks: list[int], inside: set[Span]) -> tuple[Place, ...]:
+    """So many places of each burden after each mark."""
+    seen: Counter[tuple[int, int]] = Counter()
+    kept = []
+    for place in places:
+        where = bisect_right(marks, place.start), _burden(place, inside)
+        seen[where] += 1
+        if seen[where] <= most:
+            kept.append(place)
+    return tuple(kept)
 
 
 def _without_surplus(demands: Sequence[Demand], inside: set[Span]) -> list[Demand]:
@@ -204,4 +238,16 @@ def _apart(wanted: Sequence[tuple[Place, ...]], picks: list[int], weights: Seque
         if free:
             apart[index] = min(free, key=lambda at: (weight[at], places[at].start))
             taken.add(places[apart[index]].span)
+    return _sorted(wanted, apart, weights)
+
+
+def _sorted(wanted: Sequence[tuple[Place, ...]], apart: list[int], weights: Sequence[list[int]]) -> list[int]:
+    """Mentions that share their places take those they got in the order of the list."""
+    sharing: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index, pick in enumerate(apart):
+        if pick >= 0:
+            sharing[id(wanted[index]), id(weights[index])].append(index)
+    for indices in sharing.values():
+        for index, pick in zip(indices, sorted(apart[index] for index in indices), strict=True):
+            apart[index] = pick
     return apart

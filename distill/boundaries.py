@@ -18,6 +18,7 @@ _CLINGING = ((0x1160, 0x11FF), (0xD7B0, 0xD7FF), (0x1F3FB, 0x1F3FF))
 FAR = 32  # so many invisible characters are looked through for the letters on either side
 _JOINER = "\u200d"
 _GLUE = frozenset("-‐‑–./_@&+:·")
+_HANDLES = frozenset("#@")
 _APOSTROPHES = frozenset("'’ʼ")
 
 
@@ -76,6 +77,8 @@ def fits(text: str, start: int, end: int) -> bool:
 def glued(text: str, start: int, end: int) -> bool:
     """Whether more of the same token follows or precedes, as in `post-World Cup`: another occurrence is likelier."""
     if end < len(text) and _hangul(text[end]) and _hangul(text[end - 1]):
+        return True
+    if start and text[start - 1] in _HANDLES:
         return True
     before = text[start - 1] if start >= 2 else " "
     if (before in _GLUE or before in _APOSTROPHES) and text[start - 2].isalnum():

@@ -53,7 +53,7 @@ def _marks(said: str) -> str:
 
 def _keeps_stop(said: str) -> bool:
     """Whether a full stop that the text sets apart may be the mention's: after an initial, or set apart there too."""
-    body = said.rstrip().rstrip("'\"”’)]*`").rstrip()
+    body = compatible(typography(said)).rstrip().rstrip("'\"”’)]*`").rstrip()
     before = body[:-1]
     return body.endswith(".") and bool("." in before or before != before.rstrip() or _INITIAL.search(before))
 
@@ -83,7 +83,11 @@ def _complete(found: str, said: str, head: str, tail: str) -> bool:
     if len(head) == len(tail):
         return all(_PAIRS.get(a, a) == b for a, b in zip(head, reversed(tail), strict=True))
     quoted = [edge in QUOTES or edge in "*_" for edge in (found[0], found[-1])]
-    return quoted[0] == quoted[1] and _one_pair(found) and _balance(found) in ([0] * len(_PAIRS), _balance(said))
+    if quoted[0] != quoted[1]:
+        edge = found[0 if quoted[0] else -1]
+        if edge not in _DOUBLE or sum(char in _DOUBLE for char in found) % 2:
+            return False
+    return _one_pair(found) and _balance(found) in ([0] * len(_PAIRS), _balance(said))
 
 
 def _one_pair(found: str) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from sys import maxsize
 from typing import Any
 
 from distill.boundaries import SPACELESS, fits, kind
@@ -72,7 +73,12 @@ class Windows:
         if not _plausible(asked, Source(best[2]).pieces, self._digits(best[3][0]) == _DIGITS.findall(said)):
             return [], "not in the text"
         rivals = [each for each in scored if each[0] > best[0] - MARGIN and not _touch(each[3][0], best[3])]
-        return ([], "ambiguous") if rivals else (best[3], "")
+        return ([], "ambiguous") if rivals else (self._same_case(said, best[3]), "")
+
+    def _same_case(self, said: str, places: list[Place]) -> list[Place]:
+        """Those in capitals or lower case like the mention, if some are."""
+        alike = [place for place in places if _case(self._source.text[place.start : place.end]) == _case(said)]
+        return alike or places
 
     def _similar(self, wanted: str, count: int, similarity: float) -> list[tuple[str, float]]:
         """Runs of `count` words that are similar enough; only lengths that could be are looked at."""
@@ -107,6 +113,12 @@ def covered(span: Span, taken: list[Span]) -> bool:
     return at > 0 and taken[at - 1].end > span.start
 
 
+def within(span: Span, taken: list[Span]) -> bool:
+    """Whether it lies inside one of them."""
+    at = bisect_right(taken, (span.start, maxsize))
+    return at > 0 and span.end <= taken[at - 1].end
+
+
 def _touch(place: Place, others: list[Place]) -> bool:
     return any(place.start < other.end and other.start < place.end for other in others)
 
@@ -122,6 +134,10 @@ def _plausible(asked: list[Piece], found: list[Piece], same_digits: bool) -> boo
         # One character more or less only shifts the window: its ends have to be the mention's own.
         return one[0] == other[0] and one[-1] == other[-1]
     return all(_alike(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _case(text: str) -> tuple[bool, bool]:
+    return text.isupper(), text.islower()
 
 
 def _alike(one: str, other: str) -> bool:

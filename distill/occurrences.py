@@ -10,7 +10,18 @@ from functools import cached_property
 from distill.boundaries import SPACELESS, clings, fits, glued, joined, kind
 from distill.document import Span
 from distill.edges import edges
-from distill.folding import ACCENTS, CASE, JOINED, PUNCTUATION, QUOTES, difference, key, key_with_offsets, typography
+from distill.folding import (
+    ACCENTS,
+    CASE,
+    JOINED,
+    PUNCTUATION,
+    QUOTES,
+    difference,
+    key,
+    key_with_offsets,
+    typography,
+    unspaced,
+)
 from distill.words import words
 
 _DIGITS = re.compile(r"\d+")
@@ -37,15 +48,16 @@ class Place:
     fragments: tuple[Span, ...] = ()
     lower: bool = False  # reads all lower case
     glued: bool = False  # part of a longer token
+    marks: int = 0  # how many marks of punctuation more or less than the mention has
 
     @property
     def span(self) -> Span:
         return Span(self.start, self.end)
 
     @property
-    def rank(self) -> tuple[int, int]:
-        """The strongest repair, then how many there are: the lower, the plainer."""
-        return self.level, self.how.count(",")
+    def rank(self) -> tuple[int, int, int]:
+        """The strongest repair, then how many there are, then how many marks: the lower, the plainer."""
+        return self.level, self.how.count(","), self.marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +99,23 @@ class Source:
 
     def inside(self, said: str) -> list[Place]:
         """Places inside a run of letters and digits where two scripts, or letters and digits, meet."""
-        text, places = self.text, []
         mixed = any(kind(char) == SPACELESS for char in said)
-        if len(key(said)) < (2 if mixed else 3):
+        wanted = key(said)
+        if len(wanted) < (2 if mixed else 3):
             return []
-        start = text.find(said)
-        while start >= 0:
-            end = start + len(said)
-            if _parts(text, start, mixed) and _parts(text, end, mixed):
-                places.append(Place(start, end, INSIDE, "inside a word"))
-            start = text.find(said, end)
+        folded, offsets = self._folded
+        places: list[Place] = []
+        hit = folded.find(wanted)
+        while hit >= 0:
+            start, end = offsets[hit], self._with_marks(offsets[hit + len(wanted) - 1] + 1)
+            parted = _parts(self.text, start, mixed) and _parts(self.text, end, mixed)
+            if parted and not fits(self.text, start, end) and self._whole(hit, hit + len(wanted)):
+                *_, (_, inner) = edges(self.text, said, start, end)
+                match = difference(self.text[start:end], inner)
+                if match and match[0] <= ACCENTS:
+                    how = ", ".join(filter(None, ("inside a word", match[1])))
+                    places.append(Place(start, end, INSIDE, how))
+            hit = folded.find(wanted, hit + len(wanted))
         return places
 
     def equal(self, said: str) -> list[Place]:
@@ -104,7 +123,7 @@ class Source:
         places = []
         for start, end in self._hits(key(said)):
             options = [self._place(said, inner, span) for span, inner in edges(self.text, said, start, end)]
-            best = min((option for option in options if option), key=lambda place: place.rank, default=None)
+            best = min((option for option in options if option), key=lambda place: place.rank[:2], default=None)
             if best:
                 places.append(best)
         return places or self._symbols(said)
@@ -124,11 +143,8 @@ class Source:
         hit = folded.find(wanted) if wanted else -1
         while hit >= 0:
             stop = hit + len(wanted)
-            whole = (hit == 0 or offsets[hit - 1] != offsets[hit]) and (
-                stop == len(offsets) or offsets[stop] != offsets[stop - 1]
-            )
             span = Span(offsets[hit], self._with_marks(offsets[stop - 1] + 1))
-            if whole and fits(self.text, *span):
+            if self._whole(hit, stop) and fits(self.text, *span):
                 yield span
                 hit = folded.find(wanted, stop)
             else:
@@ -136,6 +152,13 @@ class Source:
                 while hit < len(offsets) and joined(self.text, offsets[hit]):
                     hit += 1
                 hit = folded.find(wanted, hit)
+
+    def _whole(self, hit: int, stop: int) -> bool:
+        """Whether a stretch of the key begins and ends with a character of the text."""
+        _, offsets = self._folded
+        if hit and offsets[hit - 1] == offsets[hit]:
+            return False
+        return stop == len(offsets) or offsets[stop] != offsets[stop - 1]
 
     def _with_marks(self, end: int) -> int:
         while end < len(self.text) and clings(self.text[end]) and not key(self.text[end]):
@@ -151,7 +174,8 @@ class Source:
             within = difference(found, inner) if len(key(said)) >= 4 or _letters(inner) == _letters(said) else None
             if within is None or not _trusted(within[0], found, inner):
                 return None
-        return Place(*span, *match, lower=found.islower(), glued=glued(self.text, *span))
+        marks = abs(len(unspaced(found)) - len(unspaced(said))) if match[0] >= PUNCTUATION else 0
+        return Place(*span, *match, lower=found.islower(), glued=glued(self.text, *span), marks=marks)
 
 
 def _parts(text: str, position: int, mixed: bool) -> bool:
@@ -160,7 +184,7 @@ def _parts(text: str, position: int, mixed: bool) -> bool:
         return True
     left, right = text[position - 1], text[position]
     if left.isdigit() == right.isdigit():
-        return mixed and not left.isdigit() and left.isascii() and right.isascii()
+        return mixed and left.isalpha() and right.isalpha()
     return left.isalnum() and right.isalnum()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,11 +12,14 @@ from distill.boundaries import invisible
 from distill.document import Span
 from distill.folding import CASE, PUNCTUATION, difference, key
 from distill.fragments import Fragments
-from distill.fuzzy import Windows, covered, merged
+from distill.fuzzy import Windows, covered, merged, within
 from distill.occurrences import SAME_NAME, Place, Source
-from distill.variants import FINAL_S, variants
+from distill.variants import ARTICLE, ESCAPE, FINAL_S, GLOSS, POSSESSIVE, variants
 
 VARIANT_LEVEL = 10
+_BRACKET = re.compile(r"\s*[(\[（]")
+_AROUND = re.compile(r"^\W+|\W+$")
+_REFERENCE = re.compile(r"&#?\w+;$")
 NOT_IN_TEXT = "not in the text"
 
 
@@ -33,6 +37,7 @@ class Search:
     def __init__(self, text: str, similarity: float) -> None:
         self._source = Source(text)
         self._similarity = similarity
+        self._copied = False  # whether the text reads every string just as it was said
 
     @cached_property
     def _windows(self) -> Windows:
@@ -45,7 +50,8 @@ class Search:
     def find(self, wanted: Mapping[str, int]) -> dict[str, Found]:
         """Where each string may stand; `wanted` says how many mentions share it."""
         exact = {said: self._exact(said) for said in wanted if _visible(said)}
-        held = {place.span for places in exact.values() for place in places}
+        held = merged(place.span for places in exact.values() for place in places)
+        self._copied = all(exact.values())
         placed = {said: places or self._elsewhere(said, wanted[said], held) for said, places in exact.items()}
         taken = [place.span for places in placed.values() for place in places]
         inside = overlaps(set(taken))
@@ -54,51 +60,71 @@ class Search:
             free = sum(place.span not in inside for place in places)
             more = self._further(said, wanted[said] - free, held) if exact[said] and wanted[said] > free else []
             found[said] = _left_to_right(places + more) if places else self._resembling(said, merged(taken))
-        return found
+        return _shared(found)
 
     def _exact(self, said: str) -> list[Place]:
         bare = _bare(said)
         places = self._source.exact(bare)
         return places if bare == said else [_restated(self._source.text, place, said) for place in places]
 
-    def _elsewhere(self, said: str, demand: int, held: set[Span]) -> list[Place]:
-        """Places of a string that stands nowhere as it is: another spelling, inside a word, a variant.
+    def _elsewhere(self, said: str, demand: int, held: list[Span]) -> list[Place]:
+        """Places of a string that stands nowhere as it is: another spelling, a variant, inside a word.
 
-        Places that another string reads exactly come last.
+        Places inside what another string reads exactly come last.
         """
         bare = _bare(said)
         spelt = self._source.equal(bare)
         if bare != said:
             spelt = [_restated(self._source.text, place, said) for place in spelt]
-        free = [place for place in spelt if place.span not in held]
-        near = _plainest(free, demand) or self._source.inside(bare)
+        near = _plainest([place for place in spelt if not within(place.span, held)], demand)
+        if near and not any(self._reads(place, bare) for place in near):
+            # "a pen-name" is rather the text's "pen-name" than its "a Pen name".
+            own = merged(place.span for place in near)
+            near = [place for place in self._open(said, demand, held, ARTICLE) if not covered(place.span, own)] or near
+        near = near or self._open(said, demand, held) or self._source.inside(bare)
         if near and len(near) >= demand:
             return near
-        return near + _plainest([place for place in spelt if place not in near], demand) or self._variants(said, demand)
+        spans = {place.span for place in near}
+        spelt = [place for place in spelt if place.span not in spans]
+        return near + _plainest(spelt, demand) or self._variants(said, demand)
 
-    def _further(self, said: str, short: int, held: set[Span]) -> list[Place]:
+    def _reads(self, place: Place, said: str) -> bool:
+        """Whether the place reads what was said with no punctuation put in or left out between its letters."""
+        match = difference(_core(self._source.text[place.start : place.end]), _core(said))
+        return match is not None and match[0] < PUNCTUATION
+
+    def _open(self, said: str, demand: int, held: list[Span], only: str = "") -> list[Place]:
+        return [place for place in self._variants(said, demand, only) if not within(place.span, held)]
+
+    def _further(self, said: str, short: int, held: list[Span]) -> list[Place]:
         """More places for a string said more often than it stands free; none that another string reads exactly.
 
-        "Faro" said twice may be the "FARO" and the "Faro" of the text, "Serb" its "Serbs" and its "Serb".
+        "Faro" said twice may be the "FARO" and the "Faro" of the text, "Serb" its "Serbs" and its "Serb"; but in an
+        answer that copies everything else "Ford" in the "Ford Fund" is not the verb.
         """
         further = [place for place in self._source.equal(_bare(said)) if place.level <= SAME_NAME]
-        apart = merged(held)
-        further = [place for place in further if not covered(place.span, apart)]
+        name = self._copied and not said.islower() and not any(char.isspace() for char in said)
+        further = [place for place in further if not covered(place.span, held) and not (name and place.lower)]
         if len(further) < short:
             more = self._variants(said, short, FINAL_S)
-            further += [place for place in more if not covered(place.span, apart)]
+            further += [place for place in more if not covered(place.span, held)]
         return further
 
     def _variants(self, said: str, demand: int, only: str = "") -> list[Place]:
         """Places of the mention without what teachers add, or with what they leave off."""
-        for name, other in variants(said, only):
+        forms = list(variants(said, only))
+        for name, other in forms:
             places = self._source.exact(other) or _plainest(self._source.equal(other), demand)
             most = PUNCTUATION if len(key(other)) >= 6 else CASE
             places = [place for place in places if place.level < most]
-            if places:
-                hows = (", ".join(filter(None, (name, place.how))) for place in places)
-                return [replace(place, level=VARIANT_LEVEL, how=how) for place, how in zip(places, hows, strict=True)]
-        return []
+            if places and not any(self._glossed(name, place) for place in places):
+                return _renamed(places, name)
+        cut = ((name, self._source.inside(other)) for name, other in forms if name in (ESCAPE, ARTICLE, POSSESSIVE))
+        return next((_renamed(places, name) for name, places in cut if places), [])
+
+    def _glossed(self, name: str, place: Place) -> bool:
+        """Whether the mention's gloss was dropped where the text has one as well: then it is only misspelt."""
+        return name == GLOSS and _BRACKET.match(self._source.text, place.end) is not None
 
     def _resembling(self, said: str, taken: list[Span]) -> Found:
         """Fuzzy places outside all others, or else the ordered fragments of the mention."""
@@ -107,6 +133,17 @@ class Search:
             return _left_to_right(places)
         scattered = self._fragments.place(said)
         return Found((scattered,)) if scattered else Found(why=why)
+
+
+def _shared(found: dict[str, Found]) -> dict[str, Found]:
+    """Strings with the same places (`Faro` and `faro` for a `FARO`) share one tuple: they stand for one another."""
+    known: dict[tuple[Place, ...], tuple[Place, ...]] = {}
+    return {said: replace(each, places=known.setdefault(each.places, each.places)) for said, each in found.items()}
+
+
+def _renamed(places: list[Place], name: str) -> list[Place]:
+    hows = (", ".join(filter(None, (name, place.how))) for place in places)
+    return [replace(place, level=VARIANT_LEVEL, how=how) for place, how in zip(places, hows, strict=True)]
 
 
 def _left_to_right(places: list[Place]) -> Found:
@@ -118,8 +155,13 @@ def _visible(said: str) -> bool:
 
 
 def _bare(said: str) -> str:
-    """Without white space around it and without a comma behind: no name ends in one."""
-    return said.strip().rstrip(",;").rstrip() or said.strip()
+    """Without white space around it and without a comma behind: no name ends in one, but `&quot;` does."""
+    bare = said.strip()
+    return bare if _REFERENCE.search(bare) else bare.rstrip(",;").rstrip() or bare
+
+
+def _core(text: str) -> str:
+    return _AROUND.sub("", text)
 
 
 def _plainest(places: list[Place], demand: int) -> list[Place]:

@@ -25,12 +25,12 @@ def _without_escapes(said: str) -> str:
 
 
 _AROUND = QUOTES + " \t\n*_,;"
-FINAL_S = "final s"
+ESCAPE, ARTICLE, GLOSS, POSSESSIVE, FINAL_S = "escape", "article", "gloss", "possessive", "final s"
 VARIANTS: tuple[tuple[str, Callable[[str], str], int], ...] = (
-    ("escape", _without_escapes, 1),
-    ("article", lambda said: _ARTICLE.sub("", said, count=1), 1),
-    ("gloss", lambda said: _GLOSS.sub("", said), 2),
-    ("possessive", lambda said: _POSSESSIVE.sub("", said), 1),
+    (ESCAPE, _without_escapes, 1),
+    (ARTICLE, lambda said: _ARTICLE.sub("", said, count=1), 1),
+    (GLOSS, lambda said: _GLOSS.sub("", said), 2),
+    (POSSESSIVE, lambda said: _POSSESSIVE.sub("", said), 1),
     (FINAL_S, lambda said: said + "s", 3),
     (FINAL_S, lambda said: said + "S" if said[-1:].isupper() else said, 3),
     (FINAL_S, lambda said: said[:-1] if said[-1:] in ("s", "S") and said[-2:-1].isalpha() else said, 3),

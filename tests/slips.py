@@ -32,11 +32,10 @@ class Said:
 
 def _absent(slipped: str, name: str, text: str) -> str:
     """The slipped name, unless the text holds just that: then it were no slip."""
-    squashed = "".join(text.split()).casefold()
-    bare = "".join(slipped.split()).casefold()
-    quoted = rf"['\"“”’`]\s*{re.escape(name)}\s*['\"“”’`]"
-    there = bare.replace("’", "'") in squashed or (slipped[1:-1] == name and re.search(quoted, text))
-    return name if there else slipped
+    one, other, flat = (unicodedata.normalize("NFKC", each).casefold() for each in (slipped, name, text))
+    there = "".join(one.split()).replace("’", "'") in "".join(flat.split())
+    quoted = rf"['\"“”’`]\s*{re.escape(other)}\s*['\"“”’`]"
+    return name if there or (one[1:-1] == other and re.search(quoted, flat)) else slipped
 
 
 Slip = Callable[[Said, Random], Said]
@@ -166,6 +165,7 @@ def two_at_once(said: Said, random: Random) -> Said:
 
 
 MENTION_SLIPS: dict[str, Slip] = {
+    "as it is": lambda said, random: said,
     "case": case, "quotes": quotes, "NFD": decomposed, "NFD text": decomposed_text, "NFKC": compatible,
     "accents": accents, "zero width": zero_width, "white space": white_space, "joined": joined, "split": split,
     "wrapped": wrapped, "article": article, "possessive": possessive, "final s": final_s, "escaped": escaped,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from corruptor import Case, measure, recorded, written
+from cases import Case, recorded, written
+from corruptor import measure
 from slips import ANSWER_SLIPS, MENTION_SLIPS
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
