@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
-from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from students import engine  # noqa: F401 - before onnxruntime
 from students.graph import drop_unused, refill, tidy
 
 _LEAST_ROWS = 1024  # smaller tables (positions, segments) stay as they are
@@ -20,6 +20,8 @@ def quantised(model: onnx.ModelProto, reduce_range: bool = False) -> onnx.ModelP
 
     `reduce_range` keeps weights to 7 bits, so that pairs of products fit 16 bits on CPUs without VNNI.
     """
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # after students.engine
+
     source = onnx.ModelProto()
     source.CopyFrom(model)
     # Otherwise it asks, through the root logger, for a pass that our graphs do not need.

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from distill.document import Document
 from distill.errors import CallError, InputError
@@ -22,6 +21,7 @@ from students.bundle import MODEL, TOKENIZER, Manifest, read_bundle
 from students.cores import cores
 from students.decode import Floats, TagSet, entities, word_scores
 from students.encode import Encoded, Encoder, Ids, Window
+from students.engine import onnxruntime
 from students.thresholds import kept
 
 ENGINE = onnxruntime.__version__
