@@ -81,6 +81,8 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
         raise CallError("evaluate needs a SYSTEM: a run, a student, a bundle or a label file")
     if not options.gold:
         raise CallError("evaluate needs --gold, documents labelled by people")
+    if options.json is not None and options.json in (*options.systems, *options.gold, options.labels):
+        raise CallError(f"--json {options.json} is also read; write the figures into another file")
     labels = read_labels(options.labels) if options.labels else None
     dropped: dict[str, int] = {}
     gold = [d for path in options.gold for d in _labelled(read_all(existing(path, "gold file")), labels, path, dropped)]
