@@ -228,7 +228,8 @@ class Training:
 def _check_length(model: Any, max_length: int) -> None:
     limit = longest_input(model)
     if limit is not None and max_length > limit:
-        raise CallError(f"--max-length {max_length}: the student sees at most {limit} tokens")
+        hint = f"give --max-length {limit} --stride {limit // 4}"
+        raise CallError(f"windows of {max_length} tokens: the student sees at most {limit}; {hint}")
 
 
 def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
