@@ -53,7 +53,7 @@ def _marks(said: str) -> str:
 
 def _keeps_stop(said: str) -> bool:
     """Whether a full stop that the text sets apart may be the mention's: after an initial, or set apart there too."""
-    body = compatible(typography(said)).rstrip().rstrip("'\"”’)]*`").rstrip()
+    body = compatible(typography(said)).rstrip("'\"”’)]*` \t\n")
     before = body[:-1]
     return body.endswith(".") and bool("." in before or before != before.rstrip() or _INITIAL.search(before))
 

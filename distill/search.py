@@ -78,9 +78,8 @@ class Search:
             spelt = [_restated(self._source.text, place, said) for place in spelt]
         near = _plainest([place for place in spelt if not within(place.span, held)], demand)
         if near and not any(self._reads(place, bare) for place in near):
-            # "a pen-name" is rather the text's "pen-name" than its "a Pen name".
-            own = merged(place.span for place in near)
-            near = [place for place in self._open(said, demand, held, ARTICLE) if not covered(place.span, own)] or near
+            # "a pen-name" is rather the text's "pen-name" than its "a Pen name", and not the end of "a.k.a. pen-name".
+            near = self._open(said, demand, held, ARTICLE) or near
         near = near or self._open(said, demand, held) or self._source.inside(bare)
         if near and len(near) >= demand:
             return near

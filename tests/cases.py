@@ -99,10 +99,10 @@ def _weibo(folder: Path, path: str) -> Iterator[Case]:
         rows = [line.rsplit("\t", 1) for line in sentence.split("\n") if "\t" in line]
         found: list[tuple[int, int, str]] = []
         for at, (_, tag) in enumerate(rows):
-            if tag[0] == "B":
-                found.append((at, at + 1, tag[2:]))
-            elif tag[0] == "I":
+            if tag[0] == "I" and found and found[-1][1] == at:
                 found[-1] = (found[-1][0], at + 1, found[-1][2])
+            elif tag[0] in "BI":
+                found.append((at, at + 1, tag[2:]))
         yield gold("".join(token[0] for token, _ in rows), found)
 
 

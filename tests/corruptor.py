@@ -35,6 +35,8 @@ from distill.words import is_spaceless
 from teachers.answers import UnparsedAnswer, parse_answer
 
 RULES = AlignmentRules()
+# A letter or digit of a script with spaces: Chinese, Japanese and Thai ones end no Latin word.
+_LETTER = r"[^\W_\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]"
 COLUMNS = ("said", "recovered", "lost", "elsewhere", "wrong", "unique", "missed", "unparsed")
 
 
@@ -137,6 +139,7 @@ class _Told:
         self._text = text
         kept = [(at, mention) for at, mention in zip(said.origin, said.mentions, strict=True) if at is not None]
         self._names = {at: text[truth[at].start : truth[at].end] for at, _ in kept}
+        self._rest = _without(text, [truth[at] for at, _ in kept])
         self._labels: dict[str, set[str]] = {}
         self._spans: dict[tuple[str, str], set[Span]] = {}
         for at, mention in kept:
@@ -157,9 +160,8 @@ class _Told:
         return not shared and not any(self._more(each, fold) for each in (mention.text, name))
 
     def _more(self, name: str, fold: Callable[[str], str]) -> bool:
-        """Whether the text has more such places than the mentions of the answer account for."""
-        form = fold(_composed(name))
-        return places(fold(self._text), form) > sum(places(fold(each), form) for each in self._names.values())
+        """Whether such a place is left outside the true spans."""
+        return places(fold(self._rest), fold(_composed(name))) > 0
 
     def spans(self, at: int | None, mention: Mention) -> set[Span]:
         """The true spans of a mention and of those that read like it under its label: they stand for one another."""
@@ -172,6 +174,13 @@ class _Told:
         if _where(outcome) in self.spans(at, outcome.mention):
             return "recovered"
         return "wrong" if self.unique(at, outcome.mention) else "elsewhere"
+
+
+def _without(text: str, spans: Iterable[Span]) -> str:
+    letters = list(text)
+    for start, end in spans:
+        letters[start:end] = "\n" * (end - start)
+    return "".join(letters)
 
 
 def _case_slipped(said: str, name: str) -> bool:
@@ -193,8 +202,8 @@ def _plain(text: str) -> str:
 def places(text: str, name: str) -> int:
     """How often the text reads like the name; as a whole word in scripts that have such."""
     folded = re.escape(name)
-    before = r"(?<![^\W_])" if name[:1].isalnum() and not is_spaceless(name[0]) else ""
-    after = r"(?![^\W_])" if name[-1:].isalnum() and not is_spaceless(name[-1]) else ""
+    before = f"(?<!{_LETTER})" if name[:1].isalnum() and not is_spaceless(name[0]) else ""
+    after = f"(?!{_LETTER})" if name[-1:].isalnum() and not is_spaceless(name[-1]) else ""
     return len(re.findall(before + folded + after, _composed(text)))
 
 

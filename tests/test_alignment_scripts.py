@@ -54,6 +54,7 @@ def found(text: str, said: str) -> str | None:
         ("by Ada &quot; Bee &quot; now", "Ada &quot; Bee &quot;", "Ada &quot; Bee &quot;"),
         ('the Bee " Ada " .', 'Bee "Ada".', 'Bee " Ada "'),
         ("with Ada B . Now", "Ｂ ．", "B ."),
+        ("with Ada B . Now", "* * Ada B . * *", "Ada B ."),
     ],
 )
 def test_odd_text_is_found_where_it_stands(text: str, said: str, expected: str) -> None:
@@ -84,6 +85,7 @@ def test_what_odd_text_does_not_say_is_lost(text: str, said: str) -> None:
 def test_a_name_without_its_article_goes_before_a_reading_without_punctuation() -> None:
     text = "under a Pen name ( or pen-name ) regime"
     assert found(text, "a pen-name") == "pen-name"
+    assert found("the book ( a.k.a. Southern Tide ) won", "a Southern Tide") == "Southern Tide"
 
 
 def test_a_name_inside_another_mention_does_not_draw_a_shortened_one() -> None:
