@@ -69,22 +69,25 @@ class Survey:
     tabbed: int = 0
     widths: dict[bool, Counter[int]] = field(default_factory=lambda: {True: Counter(), False: Counter()})
     tags: Counter[tuple[bool, int, bool]] = field(default_factory=Counter)  # tabs, width, whether in the last column
+    first: tuple[bool, int, bool] | None = None  # the same of the first line that has a tag
 
     def see(self, line: str) -> None:
         """Take one line into account."""
         if is_boundary(line) or is_comment(line) or not line.strip(" \t"):
             return
         self.rows += 1
-        self._see_fields("\t" in line, _blank_fields(line), False)
         if "\t" in line:
             self._see_fields(True, line.split("\t"), True)
+        self._see_fields("\t" in line, _blank_fields(line), False)
 
     def _see_fields(self, tabbed: bool, fields: list[str], tabs: bool) -> None:
         self.tabbed += tabbed and tabs
         width = len(fields)
         self.widths[tabs][width] += 1
-        self.tags[tabs, width, True] += is_tag(fields[-1].strip(" "))
-        self.tags[tabs, width, False] += is_tag(fields[0].strip(" "))
+        for last in (True, False):
+            if is_tag(fields[-1 if last else 0].strip(" ")):
+                self.tags[tabs, width, last] += 1
+                self.first = self.first or ((tabs, width, last) if width > 1 else None)
 
     def layout(self) -> tuple[Layout, int | None]:
         """The layout of most lines without its columns, and the column of most tags: the last, or else the first."""
@@ -93,15 +96,24 @@ class Survey:
         column = next((-1 if last else 0 for last in (True, False) if self.tags[tabs, width, last] * 2 > rows), None)
         return Layout(tabs, width), column
 
+    def layout_of_first(self) -> tuple[Layout, int | None]:
+        """The layout of the first line with a tag, for a file too short to have most lines; else that of most.
+
+        Where few lines share it, its tag is a word by chance (a token `O`) and tells nothing.
+        """
+        layout, column = self.layout()
+        if column is not None or self.first is None or self.tags[self.first] * 4 < self.rows:
+            return layout, column
+        tabs, width, last = self.first
+        return Layout(tabs, width), -1 if last else 0
+
 
 def layout_of(lines: Iterable[str], wanted: ConllColumns, path: str | Path) -> Layout:
     """The layout of a file; an InputError where there are no two columns, no tags, or not the columns wanted."""
-    survey = Survey()
-    for line in lines:
-        survey.see(line)
+    survey = _survey(lines)
     if not survey.rows:
         return Layout(True, 2)
-    layout, tag = survey.layout()
+    layout, tag = survey.layout_of_first() if wanted.tag is None else survey.layout()
     width = layout.width
     if width < 2:
         raise InputError("one column; a CoNLL line holds a token and its tag, divided by a tab or a space", path=path)
@@ -110,17 +122,24 @@ def layout_of(lines: Iterable[str], wanted: ConllColumns, path: str | Path) -> L
             raise InputError(f"there is no column {column}; the file has {width}, counted from 0", path=path)
     tag = wanted.tag if wanted.tag is not None else tag
     if tag is None:
-        raise InputError("neither the last nor the first column holds tags; name the column of the tags", path=path)
+        raise InputError("neither the last nor the first column holds tags; name theirs with --tag-column", path=path)
     token = wanted.token % width if wanted.token is not None else int(tag % width == 0)
     if token == tag % width:
         raise InputError(f"column {token} cannot hold both the tokens and the tags", path=path)
     return Layout(layout.tabs, width, token, tag % width)
 
 
+def _survey(lines: Iterable[str]) -> Survey:
+    survey = Survey()
+    for line in lines:
+        survey.see(line)
+    return survey
+
+
 def looks_like_conll(lines: Sequence[str]) -> bool:
     """Whether these lines are tokens with tags: at least two columns, as many in each, one of them tags."""
-    try:
-        layout_of(lines, ConllColumns(), "sample")
-    except InputError:
-        return False
-    return any(line.strip() for line in lines)
+    survey = _survey(lines)
+    if not survey.rows:
+        return any(line.strip() for line in lines)
+    layout, column = survey.layout()
+    return layout.width > 1 and column is not None
