@@ -27,8 +27,8 @@ from teachers.batch_files import (
 )
 from teachers.batch_options import BatchCollectOptions, BatchStatusOptions, BatchSubmitOptions
 from teachers.batch_server import BatchServer, Standing
+from teachers.clashes import check_files
 from teachers.estimate import conversations, documents_of
-from teachers.intake import check_inputs
 from teachers.labelling import label
 from teachers.options import LabelOptions
 from teachers.purse import Purse, dollars
@@ -140,7 +140,7 @@ def _check(options: BatchSubmitOptions) -> None:
         raise CallError(f"a batch asks a server; --teacher {options.teacher} asks none")
     if options.base_url and (urlsplit(options.base_url).username or urlsplit(options.base_url).query):
         raise CallError("a batch keeps its call in a file: give the key by --api-key-env, not within --base-url")
-    check_inputs(options.inputs, options.out)
+    check_files(options)
     check_room((options.out.parent, store_path(options).parent))
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from distill.document import Document
 from distill.errors import CallError
+from teachers.clashes import check_files
 from teachers.counting import counter_for, of_messages
-from teachers.intake import check_inputs, read_inputs
+from teachers.intake import read_inputs
 from teachers.options import LabelOptions
 from teachers.prices import Price
 from teachers.purse import dollars
@@ -80,7 +81,7 @@ def estimate(options: LabelOptions) -> Estimate:
     """Read all inputs, make all prompts, look into the store, and ask nobody."""
     if options.teacher != "openai":
         raise CallError(f"--dry-run estimates what a server costs; --teacher {options.teacher} asks none")
-    check_inputs(options.inputs, options.out)
+    check_files(options)
     endpoint, purse = endpoint_of(options), purse_for(options)
     lesson = lesson_for(options, ScriptedTeacher({}))
     count, error_in = counter_for(endpoint.model)

@@ -10,8 +10,8 @@ from typing import Any
 
 from distill.corpora import format_of, read_documents
 from distill.document import Document
-from distill.errors import CallError, InputError
-from distill.files import existing, open_lines, stem
+from distill.errors import InputError
+from distill.files import open_lines, stem
 from distill.jsonl import document_from_json, parse_line
 
 PROBE = 1 << 16  # bytes of each end of a file that tell it from others; reading all of a large one would take minutes
@@ -53,17 +53,6 @@ def _read_line(path: Path, number: int, line: str) -> Document | BadLine:
         return document_from_json(parse_line(line, path, number), fallback_id=fallback)
     except InputError as error:
         return BadLine(fallback, line, str(error if error.path else error.at(path, number)))
-
-
-def check_inputs(paths: Sequence[Path], out: Path) -> None:
-    """Raise at once for what would only show after some money was spent."""
-    if not paths:
-        raise CallError("label needs at least one INPUT, or inputs under [label] in ner-distill.toml")
-    for path in paths:
-        if not existing(path).is_file():
-            raise CallError(f"{path}: label reads files, which a restart can come back to")
-        if out.exists() and out.samefile(path):
-            raise CallError(f"--out {out} is one of the inputs; give it another name")
 
 
 def identity(path: Path) -> dict[str, Any]:

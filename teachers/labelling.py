@@ -16,7 +16,8 @@ from distill.document import Document
 from distill.errors import CallError, Interrupted, NerDistillError, TeacherError
 from distill.progress import Progress, progress
 from teachers.asking import Asked, Asking, cause_of
-from teachers.intake import BadLine, check_inputs, skimmed
+from teachers.clashes import check_files
+from teachers.intake import BadLine, skimmed
 from teachers.ledger import Ledger, rejected_path
 from teachers.options import LabelOptions
 from teachers.report import LabelReport
@@ -41,7 +42,7 @@ def label(options: LabelOptions, teacher: Teacher | None = None) -> LabelReport:
     """
     if options.dry_run:
         raise CallError("label asks; teachers.estimate.estimate is the dry run")
-    check_inputs(options.inputs, options.out)
+    check_files(options)
     if options.teacher == "openai":
         check_room((options.out.parent, store_path(options).parent))
     lesson = lesson_for(options, teacher)

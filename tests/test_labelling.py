@@ -121,6 +121,26 @@ def test_a_responses_file_that_cannot_be_read_stops_before_anything_is_written(t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.jsonl", "in.jsonl"]
 
 
+@pytest.mark.parametrize(
+    "out",
+    ["in.jsonl", "answers.jsonl", "new/../in.jsonl", "shots.jsonl", "s", "own.jinja", "answers.sqlite", ".", "new/.."],
+)
+def test_no_file_that_is_read_is_written_over(tmp_path: Path, out: str) -> None:
+    source = written(tmp_path / "in.jsonl", {"id": "a", "text": "Ann sang."})
+    shots = written(tmp_path / "shots.jsonl", {"id": "s", "text": "Bo sang."})
+    answers = written(tmp_path / "answers.jsonl", {"id": "a", "response": "{}"})
+    prompt = written(tmp_path / "own.jinja", "{{ text }}")
+    rejects = written(tmp_path / "s.rejected.jsonl", {"id": "b", "text": "Bo sang."})
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    given = LabelOptions(
+        inputs=(source, rejects), out=tmp_path / out, teacher="replay", responses=answers, shots_from=shots,
+        prompt=str(prompt),
+    )  # fmt: skip
+    with pytest.raises(CallError, match="give"):
+        label(given)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_documents_without_entities_are_left_out_on_request_and_counted(tmp_path: Path) -> None:
     report = replay(
         tmp_path, [{"id": "a", "text": "Ann."}, {"id": "b", "text": "Nobody."}], {"a": '{"PER": ["Ann"]}', "b": "{}"},
