@@ -28,6 +28,8 @@ _MARKER = re.compile(
     r"[\s*_#`>\-]*(?:(?:final|the)\s+)?(?:result|answer|output|entities|json|结果|答案)[\s*_`]*[:：]?[\s*_`]*\Z",
     re.IGNORECASE,
 )
+_ANNOUNCED = re.compile(r"(?:result|answer|output|entities|json|结果|答案)[\s*_`]*[:：]?[\s*_`]*\Z", re.IGNORECASE)
+_PROSE_GOES_ON = re.compile(r"[ \t.,;:!()*`'\"，。；、–—-]*+\w")
 _FENCE = re.compile(r"(?:```|~~~)[\w-]*\s*\Z")
 
 
@@ -63,6 +65,10 @@ def parse_answer(text: str, shape: Shape) -> Answer:
         text = text.replace('\\"', '"').replace("\\n", "\n")
         found = _last(text, shape, notes)
         notes.append("escaped quotes")
+    if not found and "{{" in text:  # copied from a template that escapes its braces
+        text = text.replace("{{", "{").replace("}}", "}")
+        found = _last(text, shape, notes)
+        notes.append("doubled braces")
     if not found:
         raise UnparsedAnswer(_nothing(text, shape))
     truncated = _truncated(text, found, notes)
@@ -72,6 +78,8 @@ def parse_answer(text: str, shape: Shape) -> Answer:
         (gathered.dictionary if shape == "dictionary" else gathered.pairs)(reading.value)
     if truncated and not gathered.mentions:
         raise UnparsedAnswer(f"{truncated} before the first whole mention")
+    if gathered.unusable and not gathered.mentions:
+        raise UnparsedAnswer("no value of the dictionary is a mention")
     if shape == "list" and gathered.untyped and not gathered.mentions:
         raise UnparsedAnswer("no mention of the list has a type")
     return Answer(tuple(gathered.mentions), tuple(notes), _reasoning(text[: found[0].start]), bool(truncated))
@@ -87,6 +95,10 @@ def _last(text: str, shape: Shape, notes: list[str]) -> list[Reading]:
         at = max(reading.end, start.end())
         if not _usable(reading, shape):
             continue
+        if found and shape == "dictionary" and _aside(text, reading) and not _says_nothing(found[-1]):
+            if "an empty dictionary within prose, passed over" not in notes:
+                notes.append("an empty dictionary within prose, passed over")
+            continue
         joint = _JOINT.match(text, found[-1].end) if found else None
         if joint and joint.end() == reading.start and _belongs(found, reading, joint.group(), shape):
             found.append(reading)
@@ -98,6 +110,20 @@ def _last(text: str, shape: Shape, notes: list[str]) -> list[Reading]:
     if len(found) > 1:
         notes.append("several dictionaries, joined")
     return found
+
+
+def _aside(text: str, reading: Reading) -> bool:
+    """Whether an empty dictionary is talked about: words go on behind it, and nothing in front announces an answer."""
+    if not _says_nothing(reading) or reading.stopped or not _PROSE_GOES_ON.match(text, reading.end):
+        return False
+    before = text[max(0, reading.start - 40) : reading.start].rpartition("\n")[2]
+    return bool(before.strip()) and not _ANNOUNCED.search(before)
+
+
+def _says_nothing(reading: Reading) -> bool:
+    """Whether a dictionary has no value at all, or only empty lists."""
+    value = reading.value
+    return isinstance(value, Pairs) and all(isinstance(one, Series) and not one.items for _, one in value.items)
 
 
 def _usable(reading: Reading, shape: Shape) -> bool:
@@ -173,6 +199,7 @@ class _Gathered:
     notes: list[str]
     mentions: list[Mention] = field(default_factory=list)
     untyped: int = 0
+    unusable: int = 0
 
     def dictionary(self, value: Value) -> None:
         """`{"PER": ["a", "b"]}`, a record, or either of them inside a wrapper."""
@@ -227,6 +254,8 @@ class _Gathered:
             mention = next((inside[key] for key in MENTION_KEYS if isinstance(inside.get(key), str)), None)
             if isinstance(mention, str):
                 self._add(mention, label)
+            else:
+                self.unusable += bool(item.items)
         else:
             self.notes.append(f"{_kind(item)} for a mention")
             if _kind(item) == "a number":  # a year or a number that the model forgot to quote

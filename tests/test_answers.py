@@ -60,6 +60,9 @@ def said(text: str, shape: Shape = "dictionary") -> Dictionary:
         ('{"entities": {"PER": ["Ann"]}}', {"PER": ["Ann"]}),
         ('{"entities": [{"text": "Ann", "type": "PER", "start": 3}]}', {"PER": ["Ann"]}),
         ('{"PER": [{"text": "Ann"}, ["Bo"], 1984], "LOC": null}', {"PER": ["Ann", "Bo", "1984"]}),
+        ('{{"PER": ["Ann"]}}', {"PER": ["Ann"]}),
+        ('Result: {{"entities": {{"PER": ["Ann"]}}}}', {"PER": ["Ann"]}),
+        ('{"PER": ["Ann"]} Note: {"ORG": []} is empty', {"PER": ["Ann"]}),
         ('{"PER": ["None"], "LOC": "n/a", "ORG": ["None", "Acme"]}', {"ORG": ["None", "Acme"]}),
     ],
 )  # fmt: skip
@@ -86,7 +89,8 @@ def test_a_list_of_open_types_is_read_through_the_slips_of_models(text: str) -> 
     assert said(text, "list") == {"person": ["Ann"], "place": ["Rome"]}
 
 
-EMPTY = ["{}", "Result: {}", "```json\n{}\n```", '{"PER": []}', '{"PER": ["Ann"]} or rather {}']
+EMPTY = ["{}", "Result: {}", "```json\n{}\n```", '{"PER": []}', '{"PER": ["Ann"]} or rather {}',
+         '{"PER": ["Ann"]}. No name after all. Result: {} as Ann is a dog', '{"PER": ["Ann"]}\n{} is right']
 
 
 @pytest.mark.parametrize("text", EMPTY)
@@ -108,6 +112,7 @@ def test_an_empty_dictionary_is_an_answer(text: str) -> None:
         ('<think>Ann or {"PER": ["Ann"]}</think> I cannot say.', "no dictionary"),
         ("<think>Let me see, Ann is", "cut off inside <think>"),
         ("{this is no dictionary}", "no dictionary"),
+        ('{"PER": {"Ann": 1}, "LOC": []}', "no value of the dictionary is a mention"),
     ],
 )
 def test_what_is_no_answer_is_never_no_entities(text: str, why: str) -> None:
