@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -15,9 +16,25 @@ DOCUMENT_KEYS = frozenset({"id", "text", "entities", "meta"})
 ENTITY_KEYS = frozenset({"start", "end", "label", "score", "fragments", "how"})
 
 
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):  # NaN, Infinity, and 1e999, which would become Infinity
+        raise ValueError(f"{number} is no JSON number")
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
+
+
 def dump_line(value: Any) -> str:
-    """JSON on one line, readable Unicode; escaped where the value holds a lone surrogate UTF-8 cannot carry."""
-    line = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    """JSON on one line, readable Unicode; escaped where the value holds a lone surrogate UTF-8 cannot carry.
+
+    Raises InputError for NaN and the infinities, which JSON does not have.
+    """
+    try:
+        line = json.dumps(value, ensure_ascii=False, separators=(", ", ": "), allow_nan=False)
+    except ValueError as error:
+        raise InputError(f"cannot be written as JSON: {error}") from None
     try:
         line.encode("utf-8")
     except UnicodeEncodeError:
@@ -28,7 +45,7 @@ def dump_line(value: Any) -> str:
 def parse_line(line: str, path: str | Path | None = None, number: int | None = None) -> dict[str, Any]:
     """One JSON object, or an InputError with the place."""
     try:
-        value = json.loads(line)
+        value = _DECODER.decode(line)
     except (ValueError, RecursionError) as error:
         raise InputError(f"not a JSON object: {error}", path=path, line=number) from None
     if not isinstance(value, dict):

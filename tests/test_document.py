@@ -71,7 +71,8 @@ def test_a_document_without_an_id_is_named_by_file_and_line(tmp_path: Path) -> N
         ({"text": "Oslo", "entities": [{"start": 0, "end": 4, "label": "LOC", "lable": 1}]}, "unknown key 'lable'"),
         ({"text": "Oslo", "entities": [{"start": 0, "end": 4, "label": "LOC", "score": 2}]}, "scores lie in"),
         ({"text": "Oslo", "entities": [{"start": 0, "end": 4, "label": "LOC", "score": "1"}]}, "score is a number"),
-        ({"text": "Oslo", "entities": [{"start": 0, "end": 4, "label": "LOC", "score": float("nan")}]}, "scores lie"),
+        ({"text": "Oslo", "entities": [{"start": 0, "end": 4, "label": "LOC", "score": float("nan")}]}, "NaN is no"),
+        ({"text": "Oslo", "meta": {"weight": float("-inf")}}, "-Infinity is no JSON number"),
         ({"text": "Oslo", "entities": [{"start": 0, "end": 4, "label": "LOC", "how": 1}]}, "how is a string"),
         ({"text": "Oslo", "entities": [{"start": 0, "end": 4, "label": "LOC", "fragments": [[0, 1]]}]}, "span it"),
         ({"text": "Oslo", "entities": [{"start": 0, "end": 4, "label": "LOC", "fragments": [0, 4]}]}, "are a list of"),
@@ -92,6 +93,14 @@ def test_what_cannot_be_right_is_refused_with_its_line(tmp_path: Path, row: dict
 def test_a_line_of_anything_is_an_object_or_an_input_error(line: str) -> None:
     with suppress(InputError):
         document_from_json(parse_line(line))
+
+
+def test_a_number_json_does_not_have_is_neither_read_nor_written() -> None:
+    with pytest.raises(InputError, match="line 3: not a JSON object: 1e999 is no JSON number"):
+        parse_line('{"weight": 1e999}', number=3)
+    with pytest.raises(InputError, match="cannot be written as JSON"):
+        dump_line({"weight": float("inf")})
+    assert parse_line('{"weight": 1.5e3}') == {"weight": 1500.0}
 
 
 def test_a_deeply_nested_line_is_an_input_error() -> None:
