@@ -13,12 +13,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import BufferedReader, TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import IO, TextIO, cast
+from typing import IO, Literal, TextIO, cast
 
 from distill.errors import InputError
 from distill.frames import BrokenFrame, open_frames
 
-_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EISDIR, errno.ENOTEMPTY)
+_UNWRITABLE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTEMPTY,
+    errno.EBUSY, errno.EXDEV,
+)  # fmt: skip
 STREAM = "-"  # as a path: standard input for a reader, standard output for a writer
 _PACKED = (".gz", ".zst")
 
@@ -45,17 +48,18 @@ def unpacked(path: str | Path) -> str:
     return name[: -len(Path(name).suffix)] if Path(name).suffix in _PACKED else name
 
 
-def open_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+def open_lines(path: str | Path, errors: Literal["strict", "surrogateescape"] = "strict") -> Iterator[tuple[int, str]]:
     """Numbered lines (from 1) of a UTF-8 text file, plain, gzip or zstandard, without their newline.
 
-    Only `\\n` and `\\r\\n` end a line: a text may hold U+2028, U+0085 or a form feed.
+    Only `\\n` and `\\r\\n` end a line: a text may hold U+2028, U+0085 or a form feed. A line that
+    is not UTF-8 ends the reading, or with `surrogateescape` comes with its wrong bytes as U+DC80 to U+DCFF.
     """
     existing(path)
     number = 0
     try:
         with _open_binary(Path(path)) as lines:
             for number, raw in enumerate(lines, 1):
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8", errors)
                 yield number, line.removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
         message = f"not UTF-8 at byte {error.start} of the line; convert the file first"
@@ -105,6 +109,8 @@ def whole_or_not_at_all(path: str | Path) -> Iterator[TextIO]:
         return
     target = Path(path)
     try:
+        if target.is_dir():  # said before the work of the block, not when the file takes its place
+            raise InputError("cannot be written: it is a folder; name a file in it", path=path)
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:

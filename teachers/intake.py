@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from distill.errors import InputError
 from distill.files import open_lines, stem
 from distill.jsonl import document_from_json, parse_line
 
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
 PROBE = 1 << 16  # bytes of each end of a file that tell it from others; reading all of a large one would take minutes
 
 
@@ -38,7 +40,7 @@ def skimmed(paths: Sequence[Path], wanted: Callable[[int], bool]) -> Iterator[tu
     number = 0
     for path in paths:
         if format_of(path) == "jsonl":
-            for line_number, line in open_lines(path):
+            for line_number, line in open_lines(path, "surrogateescape"):
                 if line and not line.isspace():
                     number += 1
                     yield number, _read_line(path, line_number, line) if wanted(number) else None
@@ -49,6 +51,9 @@ def skimmed(paths: Sequence[Path], wanted: Callable[[int], bool]) -> Iterator[tu
 
 def _read_line(path: Path, number: int, line: str) -> Document | BadLine:
     fallback = f"{stem(path)}-{number}"
+    if not line.isascii() and _NO_UTF8.search(line):
+        shown = line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return BadLine(fallback, shown, str(InputError("not UTF-8; convert the line", path=path, line=number)))
     try:
         return document_from_json(parse_line(line, path, number), fallback_id=fallback)
     except InputError as error:

@@ -98,6 +98,17 @@ def test_bad_rows_are_rejected_with_their_place_and_the_rest_goes_on(tmp_path: P
     assert (report.documents, report.empty, report.rejected.total()) == (2, 2, 5)
 
 
+def test_a_line_that_is_not_utf8_is_rejected_and_the_rest_goes_on(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_bytes(b'{"id": "a", "text": "An"}\n{"id": "b", "text": "Zo\xeb"}\n{"id": "c", "text": "Zo\xc3\xab"}\n')
+    answers = written(tmp_path / "answers.jsonl", *({"id": each, "response": "{}"} for each in "abc"))
+    label(options(tmp_path, source, responses=answers))
+    assert [document.text for document in read_jsonl(tmp_path / "L.jsonl")] == ["An", "Zo\xeb"]
+    (refused,) = rows(tmp_path / "L.rejected.jsonl")
+    assert (refused["number"], refused["kind"]) == (2, "bad input")
+    assert "in.jsonl:2: not UTF-8" in refused["reason"]
+
+
 def test_a_truncated_answer_is_rejected_with_what_it_had_said(tmp_path: Path) -> None:
     replay(tmp_path, [{"id": "a", "text": "Ann met Bo."}], {"a": '{"PER": ["Ann", "B'})
     (row,) = rows(tmp_path / "L.rejected.jsonl")
