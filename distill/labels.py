@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from distill.document import Document, Entity
 from distill.errors import InputError, did_you_mean
@@ -124,7 +125,9 @@ def read_labels(path: str | Path) -> LabelSet:
     existing(path, "label file")
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 at byte {error.start}; convert the file first", path=path) from None
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"not TOML: {error}", path=path) from None
     other = table.pop("other", "error")
     return LabelSet(tuple(_label(name, row, path) for name, row in table.items()), other, str(path))
@@ -133,6 +136,14 @@ def read_labels(path: str | Path) -> LabelSet:
 def _label(name: str, row: Any, path: str | Path) -> Label:
     if not isinstance(row, dict):
         raise InputError(f"{name} is not a table; write [{name}] with name, definition, aliases", path=path)
+    if name == "O":
+        raise InputError("O is the tag of what is no entity; give the label another id", path=path)
+    if not name or any(char.isspace() or category(char) == "Cc" for char in name):
+        raise InputError(
+            f"{name!r} cannot be a label's id, which stands in tags: no white space, no control characters; "
+            f"write it with hyphens, and in words as its name",
+            path=path,
+        )
     for key in sorted(set(row) - LABEL_KEYS):
         raise InputError(f"unknown key {name}.{key}{did_you_mean(key, LABEL_KEYS)}", path=path)
     aliases = row.get("aliases", [])

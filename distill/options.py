@@ -122,7 +122,9 @@ def read_project(folder: Path) -> dict[str, Any]:
         return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 at byte {error.start}; convert the file first", path=PROJECT_FILE) from None
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"not TOML: {error}", path=PROJECT_FILE) from None
 
 

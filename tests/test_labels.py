@@ -55,6 +55,10 @@ def test_names_are_found_with_hyphens_underscores_and_spaces() -> None:
         ("[ORG]\nname = 1", "are strings"),
         ("[ORG]\naliases = ['x']\n[LOC]\naliases = ['X']", "'X' stands for both ORG and LOC"),
         ("other = 'ignore'\n[ORG]", "other is"),
+        ("[ORG]\n[O]", "O is the tag of what is no entity"),
+        ('["work of art"]', "'work of art' cannot be a label's id"),
+        ('["a\\u0007b"]', "cannot be a label's id"),
+        ('[""]', "cannot be a label's id"),
     ],
 )
 def test_a_label_file_with_a_mistake_is_one_clear_line(tmp_path: Path, content: str, message: str) -> None:
@@ -87,3 +91,9 @@ def test_unknown_labels_are_dropped_and_counted_when_asked(tmp_path: Path) -> No
 def test_a_data_sets_own_labels_know_all_of_it(documents: list[Document]) -> None:
     if any(document.entities for document in documents):
         assert conform(documents, labels_of(documents), "x") == (documents, Counter())
+
+
+def test_a_label_file_in_another_encoding_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "labels.toml").write_bytes('[ORG]\nname = "société"\n'.encode("latin-1"))
+    with pytest.raises(InputError, match=r"labels.toml: not UTF-8 at byte"):
+        read_labels(tmp_path / "labels.toml")

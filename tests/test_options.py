@@ -94,3 +94,9 @@ def test_a_missing_value_says_which_flag_and_which_key() -> None:
     message = r"sail needs --out \(where to write\), or out under \[sail\] in ner-distill.toml"
     with pytest.raises(CallError, match=message):
         build(Sail, "sail", {}, {})
+
+
+def test_a_project_file_in_another_encoding_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "ner-distill.toml").write_bytes('[sail]\nname = "société"\n'.encode("latin-1"))
+    with pytest.raises(InputError, match=r"ner-distill.toml: not UTF-8 at byte"):
+        read_project(tmp_path)
