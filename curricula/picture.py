@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from curricula.schedules import Schedule
-from distill.errors import CallError
+from distill.errors import CallError, InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ def draw(schedules: Sequence[Schedule], epochs: int, path: Path) -> Path:
     """Draw the schedules over `epochs` epochs into `path`; steep ones are darker.
 
     Simple Mix has a panel, each family with a parameter has one with all its values, and the constant schedules share
-    the last. Raises CallError for a kind of file that cannot be drawn.
+    the last. Raises CallError for a kind of file that cannot be drawn, InputError for a path that cannot be written.
     """
     if path.suffix.lower() not in FORMATS:
         raise CallError(f"--plot draws {', '.join(FORMATS)}, not {path.suffix or 'a file without a suffix'}")
@@ -44,8 +45,13 @@ def draw(schedules: Sequence[Schedule], epochs: int, path: Path) -> Path:
         _panel(axes, members, epochs, title)
     panels[0].set_ylabel("share of the distilled data, $w_0$", color=INK)
     figure.supxlabel("epoch", color=INK, fontsize=10)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+    kind, drawn = path.suffix.lower(), BytesIO()
+    figure.savefig(drawn, format=kind[1:], metadata={"Date": None} if kind == ".svg" else None)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(drawn.getbuffer())
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", path=path) from None
     return path
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from curricula.schedules import FAMILIES, paper_schedules, schedule
 from curricula.table import as_lists, as_table
-from distill.errors import CallError
+from distill.errors import CallError, InputError
 
 
 def test_simple_mix_shows_distilled_first_and_gold_second() -> None:
@@ -88,3 +88,7 @@ def test_the_picture_is_drawn_and_another_kind_of_file_is_refused(tmp_path: Path
         assert picture.draw(paper_schedules(), 20, tmp_path / name).stat().st_size > 10_000
     with pytest.raises(CallError, match=r"\.png"):
         picture.draw(paper_schedules(), 20, tmp_path / "curves.docx")
+    (tmp_path / "folder.png").mkdir()
+    for name in ("folder.png", "curves.svg/inside.png"):
+        with pytest.raises(InputError, match="cannot be written"):
+            picture.draw(paper_schedules(), 20, tmp_path / name)
