@@ -81,6 +81,11 @@ def test_a_target_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match="cannot be written"), whole_or_not_at_all(tmp_path / "folder"):
         pass
+    for folder in (tmp_path / "folder", ".", ".."):
+        worked = False
+        with pytest.raises(InputError, match="cannot be written: it is a folder"), whole_or_not_at_all(folder):
+            worked = True
+        assert not worked
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder"]
 
 
