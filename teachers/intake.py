@@ -13,7 +13,7 @@ from distill.corpora import format_of, read_documents
 from distill.document import Document
 from distill.errors import InputError
 from distill.files import open_lines, stem
-from distill.jsonl import document_from_json, parse_line
+from distill.jsonl import document_from_json, document_to_json, dump_line, parse_line
 
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
 PROBE = 1 << 16  # bytes of each end of a file that tell it from others; reading all of a large one would take minutes
@@ -47,6 +47,22 @@ def skimmed(paths: Sequence[Path], wanted: Callable[[int], bool]) -> Iterator[tu
         else:
             for number, document in enumerate(read_documents(path), number + 1):  # noqa: B020 - counts on
                 yield number, document
+
+
+class Twins:
+    """Finds an id that comes again with another text: what is known by id alone would be taken for both."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, bytes] = {}
+
+    def checked(self, item: Document | BadLine) -> Document | BadLine:
+        """The item, or a bad line in place of the second document of an id."""
+        if isinstance(item, BadLine):
+            return item
+        text = hashlib.blake2b(item.text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        if self._texts.setdefault(item.id, text) == text:
+            return item
+        return BadLine(item.id, dump_line(document_to_json(item)), f"id {item.id!r} stood before with another text")
 
 
 def _read_line(path: Path, number: int, line: str) -> Document | BadLine:

@@ -14,12 +14,13 @@ from typing import Any
 
 from distill.document import Document
 from distill.errors import CallError, Interrupted, NerDistillError, TeacherError
-from distill.progress import Progress, progress
+from distill.progress import Progress, progress, say
 from teachers.asking import Asked, Asking, cause_of
 from teachers.clashes import check_files
-from teachers.intake import BadLine, skimmed
+from teachers.intake import BadLine, Twins, skimmed
 from teachers.ledger import Ledger, rejected_path
 from teachers.options import LabelOptions
+from teachers.replay import ReplayTeacher
 from teachers.report import LabelReport
 from teachers.room import check_room
 from teachers.roster import Lesson, lesson_for
@@ -69,6 +70,8 @@ def label(options: LabelOptions, teacher: Teacher | None = None) -> LabelReport:
             ledger.flush()
             raise Interrupted(f"interrupted after {ledger.done} documents; the same command goes on where it was")
         ledger.finish()
+        if not ledger.done:
+            say("the input holds no documents")
     return report
 
 
@@ -146,7 +149,10 @@ class _Run:
         """The input without the documents that an earlier run dealt with."""
         done, last = self.ledger.done, self.ledger.last
         checked = last[0] if last else 0
-        for number, item in skimmed(self.options.inputs, lambda number: number > done or number == checked):
+        twins = Twins() if isinstance(self.lesson.teacher, ReplayTeacher) else None
+        every = twins is not None
+        for number, read in skimmed(self.options.inputs, lambda number: every or number > done or number == checked):
+            item = twins.checked(read) if twins and read is not None else read
             if item is not None and number > done:
                 yield item
             elif item is not None and last and number == checked and last[1] != item.id:

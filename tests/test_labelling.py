@@ -19,6 +19,7 @@ from teachers.labelling import label
 from teachers.ledger import Ledger
 from teachers.options import LabelOptions
 from teachers.report import LabelReport
+from teachers.roster import lesson_for
 from teachers.teacher import Conversation, Reply, ScriptedTeacher
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,6 +108,31 @@ def test_a_line_that_is_not_utf8_is_rejected_and_the_rest_goes_on(tmp_path: Path
     (refused,) = rows(tmp_path / "L.rejected.jsonl")
     assert (refused["number"], refused["kind"]) == (2, "bad input")
     assert "in.jsonl:2: not UTF-8" in refused["reason"]
+
+
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_a_recorded_answer_is_not_given_to_two_texts_of_one_id(tmp_path: Path, done: int) -> None:
+    documents = [{"id": "a", "text": "Ann sang."}, {"id": "a", "text": "Ann sang."}, {"id": "a", "text": "Ann slept."}]
+    source = written(tmp_path / "in.jsonl", *documents)
+    given = options(tmp_path, source, responses=written(tmp_path / "r.jsonl", {"id": "a", "response": "{}"}))
+    label(given)
+    whole = (tmp_path / "L.jsonl").read_bytes(), (tmp_path / "L.rejected.jsonl").read_bytes()
+    assert len(rows(tmp_path / "L.jsonl")) == 2
+    (refused,) = rows(tmp_path / "L.rejected.jsonl")
+    assert (refused["kind"], refused["reason"]) == ("bad input", "id 'a' stood before with another text")
+    ledger = Ledger(given.out, lesson_for(given).call)
+    ledger.begin(LabelReport(given.out, tmp_path / "L.rejected.jsonl"))
+    for line in whole[0].splitlines()[:done]:
+        ledger.add(json.loads(line))
+    ledger.close()
+    label(given)
+    assert ((tmp_path / "L.jsonl").read_bytes(), (tmp_path / "L.rejected.jsonl").read_bytes()) == whole
+
+
+def test_an_input_without_documents_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    replay(tmp_path, [], {})
+    assert "the input holds no documents" in capsys.readouterr().err
+    assert (tmp_path / "L.jsonl").read_bytes() == b""
 
 
 def test_a_truncated_answer_is_rejected_with_what_it_had_said(tmp_path: Path) -> None:
