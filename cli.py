@@ -46,13 +46,13 @@ def emit_json(value: Any) -> None:
     emit(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _told(report: Any, as_json: bool) -> int:
-    """A labelling's report in either form; returns its exit code."""
+def told(report: Any, as_json: bool) -> int:
+    """A report for people or for programs; returns its exit code, where it knows one."""
     if as_json:
-        emit_json(report.to_dict())
+        emit_json(report.to_json())
     else:
-        emit("\n".join(report.lines()))
-    return int(report.exit_code)
+        emit(str(report))
+    return int(getattr(report, "exit_code", 0))
 
 
 def _show_version(wanted: bool) -> None:
@@ -94,8 +94,8 @@ def label(options: LabelOptions) -> int:
     from teachers.labelling import label as run
 
     if options.dry_run:
-        return _told(estimate(options), options.json)
-    return _told(run(options), options.json)
+        return told(estimate(options), options.json)
+    return told(run(options), options.json)
 
 
 @command(batch, "submit", BatchSubmitOptions, table="batch.submit")
@@ -107,7 +107,7 @@ def batch_submit(options: BatchSubmitOptions) -> int:
     from teachers.batch import submit
     from teachers.estimate import estimate
 
-    return _told(estimate(options) if options.dry_run else submit(options), options.json)
+    return told(estimate(options) if options.dry_run else submit(options), options.json)
 
 
 @command(batch, "status", BatchStatusOptions, table="batch.status")
@@ -118,7 +118,7 @@ def batch_status(options: BatchStatusOptions) -> int:
     """
     from teachers.batch import status
 
-    return _told(status(options), options.json)
+    return told(status(options), options.json)
 
 
 @command(batch, "collect", BatchCollectOptions, table="batch.collect")
@@ -129,67 +129,51 @@ def batch_collect(options: BatchCollectOptions) -> int:
     """
     from teachers.batch import collect
 
-    return _told(collect(options), options.json)
+    return told(collect(options), options.json)
 
 
 @command(app, "vote", VoteOptions)
-def vote(options: VoteOptions) -> None:
+def vote(options: VoteOptions) -> int:
     """Join label files over the same texts by majority; the share that agrees becomes the score.
 
     A thin skin over `teachers.vote.vote`.
     """
     from teachers.vote import vote as join
 
-    report = join(options)
-    if options.json:
-        emit_json(report.to_json())
-    else:
-        emit(str(report))
+    return told(join(options), options.json)
 
 
 @command(app, "sample", SampleOptions)
-def sample(options: SampleOptions) -> None:
+def sample(options: SampleOptions) -> int:
     """Draw texts from corpora of any size, the same for the same seed: one pass, each different text once.
 
     A thin skin over `distill.sample.sample`.
     """
     from distill.sample import sample as draw
 
-    report = draw(options)
-    if options.json:
-        emit_json(report.to_json())
-    else:
-        emit(str(report))
+    return told(draw(options), options.json)
 
 
 @command(app, "select", SelectOptions)
-def select(options: SelectOptions) -> None:
+def select(options: SelectOptions) -> int:
     """Put labelled documents into tiers or weights by their quality, or choose what to label next.
 
     A thin skin over `curricula.selection.select`.
     """
     from curricula.selection import select as choose
 
-    report = choose(options)
-    if options.json:
-        emit_json(report.to_json())
-    else:
-        emit(str(report))
+    return told(choose(options), options.json)
 
 
 @command(app, "train", TrainOptions)
-def train(options: TrainOptions) -> None:
+def train(options: TrainOptions) -> int:
     """Train a student on a blend of distilled and gold data.
 
     Stopped at any moment, the same command goes on after the last whole epoch. A thin skin over `students.train.fit`.
     """
     from distill.libraries import resolve
 
-    report = resolve("students.train:fit", "train")(options)
-    if options.json:
-        emit_json({"folder": str(report.folder)} | report.as_json())
-    else:
-        emit(str(report))
+    return told(resolve("students.train:fit", "train")(options), options.json)
 
 
 @command(app, "evaluate", EvaluateOptions)
@@ -206,33 +190,25 @@ def evaluate(options: EvaluateOptions) -> None:
 
 
 @command(app, "export", ExportOptions)
-def export(options: ExportOptions) -> None:
+def export(options: ExportOptions) -> int:
     """Make the bundle that goes into the closed network, checked before it appears.
 
     A thin skin over `students.export.export`.
     """
     from students.export import export as make
 
-    report = make(options)
-    if options.json:
-        emit_json(report.as_json())
-    else:
-        emit(str(report))
+    return told(make(options), options.json)
 
 
 @command(app, "selftest", SelftestOptions)
-def selftest(options: SelftestOptions) -> None:
+def selftest(options: SelftestOptions) -> int:
     """Check on site that a bundle is whole and answers as it did where it was made.
 
     A thin skin over `students.selftest.selftest`.
     """
     from students.selftest import selftest as check
 
-    report = check(options)
-    if options.json:
-        emit_json(report.as_json())
-    else:
-        emit(str(report))
+    return told(check(options), options.json)
 
 
 @command(app, "predict", PredictOptions)
@@ -286,18 +262,14 @@ def convert(options: ConvertOptions) -> int:
 
 
 @command(app, "stats", StatsOptions)
-def stats(options: StatsOptions) -> None:
+def stats(options: StatsOptions) -> int:
     """Count what is in a file of documents: texts, words, entities per label, overlaps, duplicates.
 
     A thin skin over `distill.census.stats`.
     """
     from distill.census import stats as count
 
-    report = count(options)
-    if options.json:
-        emit_json(report.to_json())
-    else:
-        emit(str(report))
+    return told(count(options), options.json)
 
 
 @command(app, "schedules", SchedulesOptions)

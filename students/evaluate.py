@@ -32,7 +32,7 @@ class Scored:
     score: Score
     interval: Interval | None
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return score_to_json(self.score) | {"interval": list(self.interval) if self.interval else None}
 
 
@@ -66,9 +66,9 @@ class Evaluation:
         intervals = {name: one.interval for name, one in scored.items() if one.interval}
         return table_one({name: one.score for name, one in scored.items()}, intervals=intervals, markdown=markdown)
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """All figures, unrounded."""
-        systems = {name: {k: one.as_json() for k, one in kinds.items()} for name, kinds in self.systems.items()}
+        systems = {name: {k: one.to_json() for k, one in kinds.items()} for name, kinds in self.systems.items()}
         return {"documents": self.documents, "systems": systems, "dropped": self.dropped, "missing": self.missing}
 
 
@@ -97,7 +97,7 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     report = Evaluation(len(gold), systems, dropped, missing)
     if options.json is not None:
         with whole_or_not_at_all(options.json) as out:
-            out.write(json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
+            out.write(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n")
     return report
 
 

@@ -64,7 +64,7 @@ class ExportReport:
             f"{scores['words']} words with another tag"
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The figures for programs."""
         return {
             "bundle": str(self.bundle), "precision": self.manifest.precision, "bytes": size_of(self.manifest),
@@ -126,7 +126,7 @@ def _finish(folder: Path, draft: Manifest, outside: Any, proof: Evidence, option
     gates.check_f1(verdict, options.max_f1_drop)
     gates.check_company(inside, proof.documents[:_COMPANY], together[:_COMPANY])
     temperature, calibration = tempered(answers(proof.documents, together, inside.encoder, inside.tags))
-    measured = replace(draft, scores=verdict.as_json() | {"calibration": calibration}, temperature=temperature)
+    measured = replace(draft, scores=verdict.to_json() | {"calibration": calibration}, temperature=temperature)
     sure = rehearsed(inside.under(measured), proof.documents)
     lines = [dump_line(document_to_json(document)) + "\n" for document in sure]
     inside.close()

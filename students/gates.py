@@ -70,7 +70,7 @@ class Verdict:
         counts = self.torch.total
         return 2 * FREE_ENTITIES / max(counts.predicted + counts.gold, 1)
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "documents": self.documents, "words": self.words, "words_with_other_tag": self.other_tags,
             "strict_f1_pytorch": round(self.torch.f1, 6), "strict_f1": round(self.bundle.f1, 6),

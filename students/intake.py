@@ -25,7 +25,7 @@ class Rejected:
     reason: str
     raw: str
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {"source": self.source, "line": self.line, "error": self.reason, "raw": self.raw}
 
 

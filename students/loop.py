@@ -126,7 +126,7 @@ class Training:
         best = self.score(load_student(self.folder.best, self.setting.hardware.device))
         dev = (best, last) if best is not None and last is not None else None
         report = TrainReport.of(self.done, self.folder.path, (self.setting.material, self.sources), dev)
-        self.folder.write_report(report.as_json())
+        self.folder.write_report(report.kept())
         shutil.rmtree(self.folder.checkpoint.parent)
         return report
 

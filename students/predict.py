@@ -40,7 +40,7 @@ class Rejects:
             return
         if self._out is None:
             self._out = self.file.open("w", encoding="utf-8", newline="\n")
-        self._out.write(dump_line(row.as_json()) + "\n")
+        self._out.write(dump_line(row.to_json()) + "\n")
 
     def close(self) -> None:
         """Finish the file, and take one away that an earlier call left."""

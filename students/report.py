@@ -130,8 +130,12 @@ class TrainReport:
             tuple(_notes(*data)),
         )  # fmt: skip
 
-    def as_json(self) -> dict[str, Any]:
-        """Without the folder, which may be moved."""
+    def to_json(self) -> dict[str, Any]:
+        """The report for programs."""
+        return {"folder": str(self.folder)} | self.kept()
+
+    def kept(self) -> dict[str, Any]:
+        """What the run folder keeps of it: all but the folder, which may be moved."""
         return {name: value for name, value in asdict(self).items() if name != "folder"}
 
     @classmethod

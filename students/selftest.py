@@ -40,7 +40,7 @@ class SelftestReport:
             f"({self.instructions}, onnxruntime {ENGINE})"
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The figures for programs."""
         return {
             "bundle": str(self.bundle), "files": len(self.manifest.files), "bytes": size_of(self.manifest),

@@ -63,10 +63,13 @@ class BatchReport:
     def lines(self) -> list[str]:
         return self.said + (self.labelled.lines() if self.labelled else [])
 
-    def to_dict(self) -> dict[str, Any]:
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def to_json(self) -> dict[str, Any]:
         return {
             "out": str(self.out), "requests": self.requests, "answered": self.answered, "errors": self.errors,
-            "running": self.running, "labelled": self.labelled.to_dict() if self.labelled else None,
+            "running": self.running, "labelled": self.labelled.to_json() if self.labelled else None,
         }  # fmt: skip
 
 

@@ -67,7 +67,10 @@ class Estimate:
             f"cost       {cost}",
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def to_json(self) -> dict[str, Any]:
         """The estimate for machines."""
         return {
             "documents": self.documents, "requests": self.requests, "stored": self.stored,

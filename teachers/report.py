@@ -121,7 +121,10 @@ class LabelReport:
             shown.append(f"rejected   {self.rejected.total()}{_in(self.rejected)}: {self.rejected_out}")
         return shown
 
-    def to_dict(self) -> dict[str, Any]:
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def to_json(self) -> dict[str, Any]:
         """The report for machines."""
         return {
             "out": str(self.out), "rejected_out": str(self.rejected_out) if self.rejected else None,

@@ -70,7 +70,7 @@ def test_a_recorded_answer_becomes_entities_and_a_record_of_how_it_went(tmp_path
     assert (report.mentions, report.exact, report.repaired.total(), report.lost.total()) == (6, 3, 1, 2)
     assert report.unknown_labels == {"Wine": 1}
     assert "Wine 1" in "\n".join(report.lines())
-    assert report.to_dict()["mentions"] == {"exact": 3, "repaired": {"case": 1}, "lost": dict(report.lost)}
+    assert report.to_json()["mentions"] == {"exact": 3, "repaired": {"case": 1}, "lost": dict(report.lost)}
 
 
 def test_bad_rows_are_rejected_with_their_place_and_the_rest_goes_on(tmp_path: Path) -> None:

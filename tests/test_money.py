@@ -73,7 +73,7 @@ def test_the_report_tells_what_was_spent_and_what_the_store_saved(tmp_path: Path
     assert [first.spent, first.saved] == pytest.approx([12 * EACH, 0.0])
     assert [again.spent, again.saved] == pytest.approx([0.0, 12 * EACH])
     assert "money      $0.0180 spent, $0.00 saved by the store" in first.lines()
-    assert again.to_dict()["dollars"]["saved"] == pytest.approx(12 * EACH)
+    assert again.to_json()["dollars"]["saved"] == pytest.approx(12 * EACH)
 
 
 def test_a_budget_is_a_stop_that_counts_what_is_in_flight_and_earlier_runs(tmp_path: Path) -> None:
