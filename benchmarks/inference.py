@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distill.cores import cores, instruction_set
 from distill.document import Document, Entity
 from distill.jsonl import read_jsonl
 from distill.scores import strict, total
 from students.bundle import read_manifest, size_of
-from students.cores import cores, instruction_set
 from students.model import load_student, student_folder
 from students.predictor import predict_documents
 from students.runtime import ENGINE, Student

@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from distill.cores import cores, instruction_set
 from distill.jsonl import read_jsonl
-from students.cores import cores, instruction_set
 from students.runtime import Student
 
 SENTENCES = (

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from distill.cores import cores, instruction_set
 from distill.errors import CallError, InputError
 from distill.jsonl import document_to_json, dump_line
 from distill.libraries import resolve
@@ -29,7 +30,6 @@ from students.bundle import (
     size_of,
 )  # fmt: skip
 from students.bundle_options import ExportOptions
-from students.cores import cores, instruction_set
 from students.evidence import Evidence, evidence
 from students.rehearsal import TOLERANCES, rehearsed
 from students.runtime import ENGINE, Student

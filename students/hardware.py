@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from distill.cores import cores
 from distill.errors import CallError
-from students.cores import cores
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from distill.cores import cores
 from distill.document import Document
 from distill.errors import CallError, InputError
 from students.bundle import MODEL, TOKENIZER, Manifest, read_bundle
-from students.cores import cores
 from students.decode import Floats, TagSet, entities, word_scores
 from students.encode import Encoded, Encoder, Ids, Window
 from students.engine import onnxruntime

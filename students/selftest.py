@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distill.cores import EXACT_PRODUCTS, cores, instruction_set
 from distill.document import Document
 from distill.errors import CheckFailed, InputError
 from distill.jsonl import document_from_json, parse_line
 from students.bundle import SELFTEST, Manifest, read_bundle, size_of
 from students.bundle_options import SelftestOptions
-from students.cores import EXACT_PRODUCTS, cores, instruction_set
 from students.rehearsal import differences
 from students.runtime import ENGINE, Student
 

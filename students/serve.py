@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from distill.cores import cores
 from distill.errors import CallError
 from distill.libraries import resolve
 from distill.progress import say
 from students.asking import Limits
-from students.cores import cores
 from students.runtime import Student
 from students.serve_options import ServeOptions, is_loopback
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sealed import SENTENCES
 
+from distill.cores import cores, instruction_set, quotas
 from distill.document import Document, Entity
 from distill.errors import CallError, InputError
-from students.cores import cores, instruction_set, quotas
 from students.runtime import Reading, Student
 
 any_text = st.text(st.characters(), max_size=60)  # every plane, control characters and lone surrogates too
