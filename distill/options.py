@@ -142,27 +142,36 @@ def table_for(project: Mapping[str, Any], command: str, known: Mapping[str, type
     if not isinstance(table, Mapping):
         raise InputError(f"{command} is not a table; write [{command}]", path=PROJECT_FILE)
     groups = {each.removeprefix(command + ".") for each in known if each.startswith(command + ".")}
-    options, values = known[command], {}
+    own = {key: value for key, value in table.items() if key not in groups}
+    return table_values(own, known[command], command)
+
+
+def table_values(
+    table: Mapping[str, Any], options: type, where: str, path: str | Path = PROJECT_FILE
+) -> dict[str, Any]:
+    """The values of one TOML table by field name of `options`.
+
+    Raises InputError, with `where` in front of the key, for a key that is no option or a value of the wrong type.
+    """
     names = {key_of(each): each.name for each in dataclasses.fields(options)}
-    types = field_types(options)
+    types, values = field_types(options), {}
     for key, value in table.items():
-        if key in groups:
-            continue
         known_key = key.replace("_", "-")
         if known_key not in names:
-            raise InputError(f"unknown key {command}.{key}{did_you_mean(known_key, names)}", path=PROJECT_FILE)
+            raise InputError(f"unknown key {where}.{key}{did_you_mean(known_key, names)}", path=path)
         name = names[known_key]
-        values[name] = _from_toml(value, types[name], f"{command}.{key}")
+        values[name] = _from_toml(value, types[name], f"{where}.{key}", path)
     return values
 
 
-def _from_toml(value: Any, kind: FieldType, key: str) -> Any:
+def _from_toml(value: Any, kind: FieldType, key: str, path: str | Path) -> Any:
     if kind.many:
-        return tuple(_one_from_toml(each, kind.of, key) for each in (value if isinstance(value, list) else [value]))
-    return _one_from_toml(value, kind.of, key)
+        several = value if isinstance(value, list) else [value]
+        return tuple(_one_from_toml(each, kind.of, key, path) for each in several)
+    return _one_from_toml(value, kind.of, key, path)
 
 
-def _one_from_toml(value: Any, of: type, key: str) -> Any:
+def _one_from_toml(value: Any, of: type, key: str, path: str | Path) -> Any:
     if of is Path and isinstance(value, str):
         return Path(value)
     if of is float and isinstance(value, int) and not isinstance(value, bool):
@@ -170,7 +179,7 @@ def _one_from_toml(value: Any, of: type, key: str) -> Any:
     if of is str and isinstance(value, float | int) and not isinstance(value, bool):
         return str(value)
     if type(value) is not of:
-        raise InputError(f"{key} is {of.__name__}, found {value!r}", path=PROJECT_FILE)
+        raise InputError(f"{key} is {of.__name__}, found {value!r}", path=path)
     return value
 
 
