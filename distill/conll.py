@@ -7,19 +7,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from distill.document import Document, Entity, Span, flat
 from distill.errors import InputError
 from distill.files import STREAM, open_lines, stem, whole_or_not_at_all
 from distill.layout import ConllColumns, Layout, is_boundary, is_comment, layout_of
 from distill.progress import say
+from distill.rejects import BadRow, shown, source_name, undecodable
 from distill.tags import SchemeWitness, TagSpan, decode, is_tag, known_scheme, spans_to_tags
 from distill.text import bom_if_needed, encodable, join, tokens_of
 from distill.written import Written
 
 ConllReport = Written
 Lines = Callable[[], Iterable[tuple[int, str]]]
+Bytes = Literal["strict", "surrogateescape"]
 _COMMENT_ID = re.compile(r"#\s*(?:sent_)?id\b\s*=?\s*(\S.*?)\s*$")
 
 
@@ -32,10 +34,17 @@ class Row(NamedTuple):
 
 @dataclass
 class Sentence:
-    """The rows between two empty lines, and the id a comment gives them."""
+    """The rows between two empty lines, the id a comment gives them, and the first thing that is wrong with them."""
 
     rows: list[Row] = field(default_factory=list)
     id: str = ""
+    lines: list[str] = field(default_factory=list)
+    fault: InputError | None = None
+
+    def blame(self, message: str, line: int) -> None:
+        """Something is wrong on this line; the first such line counts."""
+        if self.fault is None or line < (self.fault.line or 0):
+            self.fault = InputError(message, line=line)
 
 
 def read_conll(
@@ -47,27 +56,50 @@ def read_conll(
     the wrong number of columns and a tag that is no tag are an InputError with the line. Tags that do not follow
     from the one before are repaired as conlleval does and counted in `repairs[path]`, or else said on stderr.
     """
-    wanted = columns or ConllColumns()
-    lines = _again(path)
+    for row in _rows(path, columns or ConllColumns(), repairs, "strict"):
+        if isinstance(row, BadRow):
+            raise InputError(row.reason, path=path, line=row.line)
+        yield row
+
+
+def conll_rows(
+    path: str | Path, columns: ConllColumns | None = None, repairs: Counter[str] | None = None
+) -> Iterator[Document | BadRow]:
+    """The same for those who go on: a sentence that holds a bad line is a BadRow, as a whole.
+
+    A file without a layout, or with tags of two schemes, is an InputError all the same.
+    """
+    return _rows(path, columns or ConllColumns(), repairs, "surrogateescape")
+
+
+def _rows(
+    path: str | Path, wanted: ConllColumns, repairs: Counter[str] | None, errors: Bytes
+) -> Iterator[Document | BadRow]:
+    lines = _again(path, errors)
     layout = layout_of((line for _, line in lines()), wanted, path)
-    scheme = known_scheme(wanted.scheme) if wanted.scheme else _scheme(lines, layout, path)
+    scheme = known_scheme(wanted.scheme) if wanted.scheme else _scheme(lines, layout, path, errors == "strict")
     repaired, name = 0, stem(path)
-    for number, sentence in enumerate(_sentences(lines(), layout, path), 1):
-        tokens = [_token(row, layout, wanted, path) for row in sentence.rows]
-        spans, more = _decoded(sentence, layout, scheme, path)
+    for number, sentence in enumerate(_sentences(lines(), layout), 1):
+        identity = sentence.id or f"{name}-{number}"
+        tokens = _tokens(sentence, layout, wanted)
+        spans, more = _decoded(sentence, layout, scheme)
+        if sentence.fault is not None:
+            raw = "\n".join(shown(line) for line in sentence.lines)
+            yield BadRow(identity, source_name(path), sentence.fault.line or 0, sentence.fault.message, raw)
+            continue
         repaired += more
-        yield _document(sentence.id or f"{name}-{number}", tokens, spans)
+        yield _document(identity, tokens, spans)
     if repairs is not None:
         repairs[str(path)] += repaired
     elif repaired:
         say(f"{path}: {repaired} tags did not follow from the one before and were read as {scheme} beginnings")
 
 
-def _again(path: str | Path) -> Lines:
+def _again(path: str | Path, errors: Bytes) -> Lines:
     """Something that gives the file's lines as often as asked; standard input is kept."""
     if str(path) != STREAM:
-        return lambda: open_lines(path)
-    kept = list(open_lines(path))
+        return lambda: open_lines(path, errors)
+    kept = list(open_lines(path, errors))
     return lambda: kept
 
 
@@ -77,71 +109,86 @@ def _document(identity: str, tokens: Sequence[str], spans: Iterable[TagSpan]) ->
     return Document(identity, text, tuple(entities))
 
 
-def _token(row: Row, layout: Layout, wanted: ConllColumns, path: str | Path) -> str:
-    token = row.fields[layout.token]
-    if wanted.segmentation_digits and len(token) > 1 and token[-1].isdigit():
-        token = token[:-1]
-    if not token:
-        raise InputError("empty token; every line holds a token and its tag", path=path, line=row.line)
-    return token
+def _tokens(sentence: Sentence, layout: Layout, wanted: ConllColumns) -> list[str]:
+    tokens = []
+    for row in sentence.rows:
+        token = row.fields[layout.token]
+        if wanted.segmentation_digits and len(token) > 1 and token[-1].isdigit():
+            token = token[:-1]
+        if not token:
+            sentence.blame("empty token; every line holds a token and its tag", row.line)
+        tokens.append(token)
+    return tokens
 
 
-def _decoded(sentence: Sentence, layout: Layout, scheme: str, path: str | Path) -> tuple[list[TagSpan], int]:
+def _decoded(sentence: Sentence, layout: Layout, scheme: str) -> tuple[list[TagSpan], int]:
     tags = [layout.tag_of(row.fields) for row in sentence.rows]
     try:
         return decode(tags, scheme)
-    except InputError as error:
-        raise error.at(path, _line_of_fault(sentence, layout, scheme)) from None
+    except InputError:
+        _blame_tags(sentence, layout, scheme)
+        return [], 0
 
 
-def _line_of_fault(sentence: Sentence, layout: Layout, scheme: str | None) -> int:
-    """The first line whose tag alone is already refused."""
+def _blame_tags(sentence: Sentence, layout: Layout, scheme: str | None) -> None:
+    """The first line whose tag is refused, by the scheme or by all of them."""
     for row in sentence.rows:
+        tag = layout.tag_of(row.fields)
         try:
-            decode([layout.tag_of(row.fields)], scheme) if scheme else SchemeWitness().see([layout.tag_of(row.fields)])
-        except InputError:
-            return row.line
-    return sentence.rows[0].line
-
-
-def _scheme(lines: Lines, layout: Layout, path: str | Path) -> str:
-    witness = SchemeWitness()
-    for sentence in _sentences(lines(), layout, path):
-        try:
-            witness.see(layout.tag_of(row.fields) for row in sentence.rows)
+            decode([tag], scheme) if scheme else SchemeWitness().see([tag])
         except InputError as error:
-            raise error.at(path, _line_of_fault(sentence, layout, None)) from None
+            sentence.blame(error.message, row.line)
+            return
+
+
+def _scheme(lines: Lines, layout: Layout, path: str | Path, strict: bool) -> str:
+    """The scheme of all sentences; one that is wrong has no say, or stops it here where that is asked for."""
+    witness = SchemeWitness()
+    for sentence in _sentences(lines(), layout):
+        tags = [layout.tag_of(row.fields) for row in sentence.rows]
+        if not all(map(is_tag, set(tags))):
+            _blame_tags(sentence, layout, None)
+        if sentence.fault is None:
+            witness.see(tags)
+        elif strict:
+            raise sentence.fault.at(path)
     try:
         return witness.verdict()
     except InputError as error:
         raise error.at(path) from None
 
 
-def _sentences(lines: Iterable[tuple[int, str]], layout: Layout, path: str | Path) -> Iterator[Sentence]:
-    """Sentences with at least one row; a row with another number of columns is an InputError."""
+def _sentences(lines: Iterable[tuple[int, str]], layout: Layout) -> Iterator[Sentence]:
+    """Sentences with at least one row; one that holds a line with another number of columns says so."""
     sentence = Sentence()
     for number, line in lines:
-        if not line.strip(" \t") or (is_boundary(line) and not sentence.rows):
-            if sentence.rows:
+        if not line.strip(" \t") or (is_boundary(line) and not sentence.lines):
+            if sentence.lines:
                 yield sentence
             sentence = Sentence()
             continue
         fields = layout.split(line)
-        comment = is_comment(line) and not sentence.rows
+        comment = is_comment(line) and not sentence.lines
         chance = comment and not layout.tabs  # a comment of as many words as there are columns, told by its last word
-        if len(fields) == layout.width and not (chance and not is_tag(layout.tag_of(fields))):
+        fault = undecodable(line)
+        if len(fields) == layout.width and not fault and not (chance and not is_tag(layout.tag_of(fields))):
             sentence.rows.append(Row(number, fields))
-        elif comment:
+        elif comment and not fault:
             named = _COMMENT_ID.match(line)
             sentence.id = named[1] if named else sentence.id
+            continue
         else:
-            raise InputError(
-                f"{len(fields)} columns, the file has {layout.width}; every line holds as many, "
-                f"{'tabs' if layout.tabs else 'blanks'} between them",
-                path=path, line=number,
-            )  # fmt: skip
-    if sentence.rows:
+            sentence.blame(fault or _miscounted(len(fields), layout), number)
+        sentence.lines.append(line)
+    if sentence.lines:
         yield sentence
+
+
+def _miscounted(found: int, layout: Layout) -> str:
+    return (
+        f"{found} columns, the file has {layout.width}; every line holds as many, "
+        f"{'tabs' if layout.tabs else 'blanks'} between them"
+    )
 
 
 def write_conll(

@@ -83,9 +83,12 @@ def _open_binary(path: Path) -> AbstractContextManager[IO[bytes]]:
 
 
 def first_lines(path: str | Path, most: int = 200) -> list[str]:
-    """The first lines of a file, or those of standard input that have come, which stay to be read."""
+    """The first lines of a file, or those of standard input that have come, which stay to be read.
+
+    They tell the format; wrong bytes in them are for the reader to complain of.
+    """
     if str(path) != STREAM:
-        return [line for _, line in islice(open_lines(path), most)]
+        return [line for _, line in islice(open_lines(path, "surrogateescape"), most)]
     if not isinstance(sys.stdin.buffer, BufferedReader):
         return []
     head = sys.stdin.buffer.peek().decode("utf-8", "replace").removeprefix("\ufeff")

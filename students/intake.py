@@ -1,87 +1,28 @@
-"""What predict reads, row by row: a bad row is data with its reason, never the end of the others."""
+"""What predict reads, row by row, and as it comes."""
 
 from __future__ import annotations
 
 import queue
-import sys
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from distill.document import Document
-from distill.errors import InputError
-from distill.files import STREAM, existing, stem
-from distill.jsonl import document_from_json, parse_line
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A row that is no Document, and why."""
-
-    source: str
-    line: int
-    reason: str
-    raw: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {"source": self.source, "line": self.line, "error": self.reason, "raw": self.raw}
-
-
-Row = Document | Rejected
+from distill.files import STREAM, existing, open_lines
+from distill.intake import Row, line_rows, read_rows
+from distill.rejects import BadRow
 
 
 def rows(path: Path, form: str | None = None) -> Iterator[Row]:
-    """Documents and rejected rows of a file in a format, or of standard input (`-`), in order and as they come.
+    """Documents and bad rows of a file in a format, or of standard input (`-`), in order and as they come.
 
     A format that is not given is told by the suffix or the first lines; standard input is JSONL where its first line
-    begins with `{` and text otherwise. CoNLL stops at its first bad line, as the rows after it cannot be trusted.
+    begins with `{` and text otherwise.
     """
     existing(path)
-    if str(path) == STREAM and form != "conll":
-        yield from _rows(sys.stdin.buffer, path, form)
-        return
-    from distill.corpora import format_of, read_documents
-
-    form = form or format_of(path)
-    if form not in ("jsonl", "text"):
-        yield from read_documents(path, form)
-        return
-    try:
-        with _opened(path) as lines:
-            yield from _rows(lines, path, form)
-    except IsADirectoryError:
-        raise InputError("is a folder, expected a file", path=path) from None
-    except (OSError, EOFError) as error:
-        raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path=path) from None
-
-
-def _opened(path: Path) -> Any:
-    if path.suffix == ".gz":
-        import gzip
-
-        return gzip.open(path, "rb")
-    return path.open("rb")
-
-
-def _rows(lines: Iterable[bytes], path: Path, form: str | None) -> Iterator[Row]:
-    source = "stdin" if str(path) == STREAM else str(path)
-    for number, raw in enumerate(lines, 1):
-        bare = raw.rstrip(b"\r\n")
-        bare = bare.removeprefix(b"\xef\xbb\xbf") if number == 1 else bare
-        if not bare.strip():
-            continue
-        form = form or ("jsonl" if bare.lstrip().startswith(b"{") else "text")
-        try:
-            line = bare.decode("utf-8")
-            identity = f"{stem(path)}-{number}"
-            yield document_from_json(parse_line(line), identity) if form == "jsonl" else Document(identity, line)
-        except UnicodeDecodeError as error:
-            reason = f"not UTF-8 at byte {error.start} of the line"
-            yield Rejected(source, number, reason, bare.decode("utf-8", "replace"))
-        except InputError as error:
-            yield Rejected(source, number, error.message, bare.decode("utf-8", "replace"))
+    stream = str(path) == STREAM and form != "conll"
+    found = line_rows(open_lines(path, "surrogateescape"), path, form) if stream else read_rows(path, form)
+    return (row for row in found if row is not None)
 
 
 def arriving(items: Iterable[Row], most: int = 256) -> Iterator[list[Row]]:
@@ -101,7 +42,7 @@ def arriving(items: Iterable[Row], most: int = 256) -> Iterator[list[Row]]:
         chunk = [arrived.get()]
         while len(chunk) < most and not arrived.empty():
             chunk.append(arrived.get())
-        ready = [item for item in chunk if isinstance(item, Document | Rejected)]
+        ready = [item for item in chunk if isinstance(item, Document | BadRow)]
         if ready:
             yield ready
         for item in chunk:

@@ -12,10 +12,12 @@ from typing import TextIO
 from distill.document import Document
 from distill.errors import CallError
 from distill.files import STREAM, existing, whole_or_not_at_all
+from distill.intake import Row
 from distill.jsonl import dump_line
 from distill.progress import say
+from distill.rejects import BadRow
 from students.bundle_options import PredictOptions
-from students.intake import Rejected, Row, arriving, rows
+from students.intake import arriving, rows
 from students.markup import plain, renderer
 from students.runtime import Student
 from students.thresholds import thresholds
@@ -32,7 +34,7 @@ class Rejects:
     count: int = 0
     _out: TextIO | None = field(default=None, repr=False)
 
-    def add(self, row: Rejected) -> None:
+    def add(self, row: BadRow) -> None:
         """Count and keep one row."""
         self.count += 1
         if self.file is None:
@@ -40,7 +42,8 @@ class Rejects:
             return
         if self._out is None:
             self._out = self.file.open("w", encoding="utf-8", newline="\n")
-        self._out.write(dump_line(row.to_json()) + "\n")
+        said = {"source": row.source, "line": row.line, "error": row.reason, "raw": row.raw}
+        self._out.write(dump_line(said) + "\n")
 
     def close(self) -> None:
         """Finish the file, and take one away that an earlier call left."""
@@ -118,7 +121,7 @@ def _tagged(
 
 def _accepted(chunk: Iterable[Row], rejects: Rejects) -> Iterator[Document]:
     for row in chunk:
-        if isinstance(row, Rejected):
+        if isinstance(row, BadRow):
             rejects.add(row)
         else:
             yield row

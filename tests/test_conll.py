@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import data_sets
 
-from distill.conll import read_conll, write_conll
+from distill.conll import conll_rows, read_conll, write_conll
 from distill.document import Document, Entity, Span
 from distill.errors import InputError
 from distill.layout import ConllColumns
+from distill.rejects import BadRow
 from distill.tags import SCHEMES
 
 
@@ -128,6 +129,33 @@ def test_repaired_tags_are_counted_or_said(tmp_path: Path, capsys: pytest.Captur
 def test_a_bad_line_is_named(tmp_path: Path, content: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("bad", "line", "reason"),
+    [
+        (b"Solberg\n", 5, "1 columns, the file has 2"),
+        (b"Solberg B-PER\nBerg\nleft now O\n", 6, "1 columns"),
+        (b"Solberg PER\nin\n", 5, "'PER' is no "),
+        (b"Bod\xf8 B-LOC\n", 5, "not UTF-8 at byte 3 of the line"),
+    ],
+)
+def test_for_those_who_go_on_a_bad_line_costs_its_sentence_and_no_other(
+    tmp_path: Path, bad: bytes, line: int, reason: str
+) -> None:
+    path = tmp_path / "a.conll"
+    path.write_bytes(b"Mira I-PER\nSolberg I-PER\n\nof O\n" + bad + b"left O\n\nOslo I-LOC\nis O\nold O\n")
+    first, rejected, last = conll_rows(path)
+    assert isinstance(first, Document) and isinstance(last, Document)
+    assert [(document.id, mentions(document)) for document in (first, last)] == [
+        ("a-1", [("Mira Solberg", "PER")]), ("a-3", [("Oslo", "LOC")]),
+    ]  # fmt: skip
+    assert isinstance(rejected, BadRow)
+    assert (rejected.id, rejected.source, rejected.line) == ("a-2", str(path), line)
+    assert reason in rejected.reason
+    assert rejected.raw.split("\n") == ["of O", *bad.decode("utf-8", "replace").splitlines(), "left O"]
+    with pytest.raises(InputError, match=rf"a.conll:{line}: {reason}"):
+        list(read_conll(path))
 
 
 def test_a_scheme_given_is_held_to(tmp_path: Path) -> None:

@@ -74,6 +74,22 @@ def test_bad_rows_are_left_out_by_number_and_the_rest_is_answered(
     assert (report.documents, report.rejected, report.rejected_file) == (2, 5, None)
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.txt.gz", "unnamed"])
+def test_a_line_in_another_encoding_is_rejected_by_number_and_the_run_goes_on(
+    word_bundle: Path, tmp_path: Path, name: str
+) -> None:
+    path, out = tmp_path / name, tmp_path / "out.jsonl"
+    content = b"to Oslo\nTroms\xf8\nto Lima\n"
+    if "txt" not in name:
+        content = b'{"text": "to Oslo"}\n{"text": "Troms\xf8"}\n{"text": "to Lima"}\n'
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    predict(PredictOptions(bundle=word_bundle, inputs=(path,), out=out))
+    (row,) = (json.loads(line) for line in (tmp_path / "out.rejected.jsonl").read_text("utf-8").splitlines())
+    assert (row["source"], row["line"]) == (str(path), 2)
+    assert "not UTF-8 at byte" in row["error"] and "Troms�" in row["raw"]
+    assert [document.text for document in read_jsonl(out)] == ["to Oslo", "to Lima"]
+
+
 def test_with_out_bad_rows_go_to_a_file_of_their_own(word_bundle: Path, tmp_path: Path) -> None:
     path, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     path.write_bytes(BAD)
@@ -132,8 +148,9 @@ def test_conll_comes_on_standard_input_when_it_is_named(word_bundle: Path) -> No
     done = subprocess.run(call, input=given, capture_output=True, cwd=root, check=True, timeout=120)
     said = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(row["text"], row["entities"][0]["start"]) for row in said] == [("mayor of Oslo", 9), ("Lima ,", 0)]
-    done = subprocess.run(call, input=b"a O\nb\n\n", capture_output=True, cwd=root, check=False, timeout=120)
-    assert done.returncode == 2 and b":2:" in done.stderr
+    done = subprocess.run(call, input=b"a O\nb\n\nLima O\n", capture_output=True, cwd=root, check=False, timeout=120)
+    assert done.returncode == 1 and b"stdin:2: 1 columns, the file has 2; " in done.stderr
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["stdin-2"]
 
 
 def test_a_text_that_looks_like_json_is_text_when_it_is_named(word_bundle: Path, tmp_path: Path) -> None:
