@@ -1,27 +1,24 @@
-"""Intake: the documents to label, numbered, with a bad line as a row of its own instead of an end."""
+"""Intake: the documents to label, numbered, a bad line among them being no end."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distill.corpora import format_of, read_documents
 from distill.document import Document
-from distill.errors import InputError
-from distill.files import open_lines, stem
-from distill.jsonl import document_from_json, document_to_json, dump_line, parse_line
+from distill.intake import read_rows
+from distill.jsonl import document_to_json, dump_line
+from distill.rejects import BadRow
 
-_NO_UTF8 = re.compile("[\udc80-\udcff]")
 PROBE = 1 << 16  # bytes of each end of a file that tell it from others; reading all of a large one would take minutes
 
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line of the input that is no document."""
+    """A line of the input that is no document, or a sentence of CoNLL."""
 
     id: str
     line: str
@@ -29,7 +26,7 @@ class BadLine:
 
 
 def read_inputs(paths: Sequence[Path]) -> Iterator[Document | BadLine]:
-    """The documents of all inputs in order. JSONL goes on after a bad line; other formats have no line to go on at."""
+    """The documents of all inputs in order; bad rows among them are no end."""
     for _, item in skimmed(paths, lambda _: True):
         if item is not None:
             yield item
@@ -37,16 +34,21 @@ def read_inputs(paths: Sequence[Path]) -> Iterator[Document | BadLine]:
 
 def skimmed(paths: Sequence[Path], wanted: Callable[[int], bool]) -> Iterator[tuple[int, Document | BadLine | None]]:
     """All documents with their numbers from 1; those not wanted are counted, and only read where that needs reading."""
-    number = 0
+    before = 0
     for path in paths:
-        if format_of(path) == "jsonl":
-            for line_number, line in open_lines(path, "surrogateescape"):
-                if line and not line.isspace():
-                    number += 1
-                    yield number, _read_line(path, line_number, line) if wanted(number) else None
-        else:
-            for number, document in enumerate(read_documents(path), number + 1):  # noqa: B020 - counts on
-                yield number, document
+        number = 0
+        for number, row in enumerate(read_rows(path, None, _behind(before, wanted)), 1):
+            yield before + number, _bad(row) if isinstance(row, BadRow) else row
+        before += number
+
+
+def _behind(before: int, wanted: Callable[[int], bool]) -> Callable[[int], bool]:
+    """The same question about a file that so many documents stand before."""
+    return lambda number: wanted(before + number)
+
+
+def _bad(row: BadRow) -> BadLine:
+    return BadLine(row.id, row.raw, str(row.error))
 
 
 class Twins:
@@ -63,17 +65,6 @@ class Twins:
         if self._texts.setdefault(item.id, text) == text:
             return item
         return BadLine(item.id, dump_line(document_to_json(item)), f"id {item.id!r} stood before with another text")
-
-
-def _read_line(path: Path, number: int, line: str) -> Document | BadLine:
-    fallback = f"{stem(path)}-{number}"
-    if not line.isascii() and _NO_UTF8.search(line):
-        shown = line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        return BadLine(fallback, shown, str(InputError("not UTF-8; convert the line", path=path, line=number)))
-    try:
-        return document_from_json(parse_line(line, path, number), fallback_id=fallback)
-    except InputError as error:
-        return BadLine(fallback, line, str(error if error.path else error.at(path, number)))
 
 
 def identity(path: Path) -> dict[str, Any]:

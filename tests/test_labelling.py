@@ -110,6 +110,35 @@ def test_a_line_that_is_not_utf8_is_rejected_and_the_rest_goes_on(tmp_path: Path
     assert "in.jsonl:2: not UTF-8" in refused["reason"]
 
 
+@pytest.mark.parametrize("stop", ["in-1", "in-3", "nowhere"])
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("in.conll", b"Ann O\nsang O\n\nBo O\nCy\nslept O\n\nDi O\nran O\n", 5),
+        ("in.txt", b"Ann sang\nZo\xeb slept\nDi ran\n", 2),
+    ],
+)
+def test_a_bad_line_of_conll_or_text_is_rejected_and_a_stopped_run_goes_on_behind_it(
+    tmp_path: Path, name: str, content: bytes, line: int, stop: str
+) -> None:
+    def answer(conversation: Conversation) -> str:
+        if conversation.id == stop:
+            raise TeacherError("the key was revoked")
+        return "{}"
+
+    (tmp_path / name).write_bytes(content)
+    given = options(tmp_path, tmp_path / name)
+    if stop != "nowhere":
+        with pytest.raises(TeacherError, match=f"{2 if stop == 'in-3' else 0} documents done"):
+            label(given, ScriptedTeacher(answer))
+    report = label(given, ScriptedTeacher(lambda _: "{}"))
+    assert [document.text for document in read_jsonl(tmp_path / "L.jsonl")] == ["Ann sang", "Di ran"]
+    (refused,) = rows(tmp_path / "L.rejected.jsonl")
+    assert (refused["number"], refused["kind"], refused["id"]) == (2, "bad input", "in-2")
+    assert f"{name}:{line}: " in refused["reason"]
+    assert (report.documents, report.exit_code) == (2, 1)
+
+
 @pytest.mark.parametrize("done", [0, 1, 2])
 def test_a_recorded_answer_is_not_given_to_two_texts_of_one_id(tmp_path: Path, done: int) -> None:
     documents = [{"id": "a", "text": "Ann sang."}, {"id": "a", "text": "Ann sang."}, {"id": "a", "text": "Ann slept."}]
