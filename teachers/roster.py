@@ -14,9 +14,10 @@ from distill.labels import LabelSet, read_labels
 from distill.libraries import resolve
 from teachers.answers import Shape
 from teachers.chunks import Chunk, chunks_of, counted_by, estimated
+from teachers.embeddings import embedder
 from teachers.filters import Filters
 from teachers.intake import identity
-from teachers.neighbours import embedder, nearest
+from teachers.neighbours import nearest
 from teachers.options import LabelOptions
 from teachers.purse import Purse
 from teachers.repertoire import OPEN, SHAPES, language_of

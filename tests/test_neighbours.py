@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from distill.document import Document
 from distill.errors import InputError, MissingLibraryError
-from teachers.neighbours import embedder, nearest
+from teachers.embeddings import embedder
+from teachers.neighbours import nearest
 from teachers.shots import Shot, examples
 
 
