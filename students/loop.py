@@ -18,6 +18,7 @@ from curricula.blending import DISTILLED, GOLD, Blend
 from curricula.schedules import schedule
 from distill.errors import CallError
 from distill.progress import Progress, progress, say
+from distill.runs import replace_folder
 from distill.scores import Score, score_documents
 from students import checkpoints
 from students.batches import Batch, Weighted, batches, collate
@@ -30,7 +31,7 @@ from students.options import Recipe, TrainOptions
 from students.pace import Pace
 from students.predictor import predict_encoded
 from students.report import TrainReport, config_of
-from students.runfolder import RunFolder, replace_folder
+from students.runfolder import RunFolder
 from students.targets import Examples, examples
 from students.vocabulary import Vocabulary
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
 from distill.reports import count, figure
+from distill.runs import IDENTITY, commit, versions
 from distill.scores import Score
 from students.hardware import Hardware
 from students.material import Material, checksums
 from students.options import Recipe, TrainOptions
-from students.runfolder import IDENTITY
 from students.targets import Examples
 
 LIBRARIES = ("ner-distill", "torch", "transformers", "tokenizers", "safetensors", "numpy")
@@ -48,7 +45,7 @@ def config_of(options: TrainOptions, recipe: Recipe, material: Material, hardwar
     return {
         "format": 1, "options": resolved, IDENTITY: identity, "labels": list(material.labels.ids), "data": data,
         "rows": {"distilled": len(material.distilled), "gold": len(material.gold), "dev": len(material.dev)},
-        "versions": versions(), "commit": commit(),
+        "versions": versions(LIBRARIES), "commit": commit(),
     }  # fmt: skip
 
 
@@ -59,29 +56,6 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
-
-
-def versions() -> dict[str, str]:
-    """The versions that a result depends on."""
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def commit() -> str | None:
-    """The commit of the code, where it runs from a checkout; `+` marks changes on top."""
-    root = Path(__file__).parents[1]
-    if not (root / ".git").exists():
-        return None
-    try:
-        call = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]
-        return subprocess.run(call, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 @dataclass(frozen=True)
