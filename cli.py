@@ -276,13 +276,13 @@ def stats(options: StatsOptions) -> int:
 def schedules(options: SchedulesOptions) -> None:
     """Show when each schedule trusts the distilled data: a table, JSON or a picture.
 
-    A thin skin over `curricula.schedules.paper_schedules` and `curricula.picture.draw`.
+    A thin skin over `curricula.schedules.with_own` and `curricula.picture.draw`.
     """
-    from curricula.schedules import paper_schedules
+    from curricula.schedules import with_own
     from curricula.table import as_lists, as_table
     from distill.libraries import resolve
 
-    shown = paper_schedules()
+    shown = with_own(options.schedule)
     if options.json:
         emit_json(as_lists(shown, options.epochs))
     else:

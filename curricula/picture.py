@@ -26,21 +26,24 @@ PANELS = {
     "Power decay": ("power",),
     "Baselines": ("all", "distilled", "gold"),
 }
+OWN = {"Your own": ("points", "function")}
 FORMATS = (".png", ".svg", ".pdf")
 
 
 def draw(schedules: Sequence[Schedule], epochs: int, path: Path) -> Path:
     """Draw the schedules over `epochs` epochs into `path`; steep ones are darker.
 
-    Simple Mix has a panel, each family with a parameter has one with all its values, and the constant schedules share
-    the last. Raises CallError for a kind of file that cannot be drawn, InputError for a path that cannot be written.
+    Simple Mix has a panel, each family with a parameter has one with all its values, the constant schedules share one,
+    and those of the user's own the last, where there are any. Raises CallError for a kind of file that cannot be drawn,
+    InputError for a path that cannot be written.
     """
     if path.suffix.lower() not in FORMATS:
         raise CallError(f"--plot draws {', '.join(FORMATS)}, not {path.suffix or 'a file without a suffix'}")
-    figure = Figure(figsize=(13.2, 3.9), dpi=160, layout="constrained")
+    shown = PANELS | (OWN if any(one.name.split()[0] in OWN["Your own"] for one in schedules) else {})
+    figure = Figure(figsize=(2.64 * len(shown), 3.9), dpi=160, layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(PANELS), sharex=True, sharey=True)
-    for axes, (title, families) in zip(panels, PANELS.items(), strict=True):
+    panels = figure.subplots(1, len(shown), sharex=True, sharey=True)
+    for axes, (title, families) in zip(panels, shown.items(), strict=True):
         members = [one for one in schedules if one.name.split()[0] in families]
         _panel(axes, members, epochs, title)
     panels[0].set_ylabel("share of the distilled data, $w_0$", color=INK)
@@ -57,7 +60,11 @@ def draw(schedules: Sequence[Schedule], epochs: int, path: Path) -> Path:
 
 def _panel(axes: Axes, members: Sequence[Schedule], epochs: int, title: str) -> None:
     for place, one in enumerate(members):
-        axes.plot(range(epochs), [w0 for w0, _ in one.curve(epochs)], **_style(one, place, len(members), epochs))
+        curve, style = one.curve(epochs), _style(one, place, len(members), epochs)
+        axes.plot(range(epochs), [w0 for w0, _ in curve], **style)
+        if title in OWN and any(abs(w0 + w1 - 1) > 1e-9 for w0, w1 in curve):
+            style |= {"linestyle": "dotted", "marker": None, "label": f"{style['label']}, $w_1$"}
+            axes.plot(range(epochs), [w1 for _, w1 in curve], **style)
     axes.set_title(title, color=INK, fontsize=11, loc="left")
     axes.set_xlim(0, max(epochs - 1, 1))
     axes.set_ylim(-0.02, 1.02)
@@ -66,7 +73,8 @@ def _panel(axes: Axes, members: Sequence[Schedule], epochs: int, title: str) -> 
     axes.tick_params(colors=INK, labelsize=8, length=0)
     axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
     axes.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=4 if len(members) > 5 else 3, fontsize=7.5,
+        loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=1 if title in OWN else 4 if len(members) > 5 else 3,
+        fontsize=7.5,
         frameon=False, handlelength=1.3, columnspacing=1.0, labelcolor=INK,
     )  # fmt: skip
 

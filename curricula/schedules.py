@@ -7,9 +7,10 @@ parameters are those of Huang, Bridging the gap between LLM-labelled and gold da
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from curricula import custom
 from distill.errors import CallError, did_you_mean
 
 Shares = tuple[float, float]
@@ -100,17 +101,28 @@ FAMILIES: dict[str, Callable[[float, float], Schedule]] = {
 
 
 def schedule(name: str, k: float | None = None, n: float | None = None) -> Schedule:
-    """The schedule of family `name`; `k` belongs to sigmoid and `n` to power.
+    """The schedule that `name` names: a family, points (`0:1, 10:0.5, 20:0`), or a function (`file.py:name`).
 
-    Raises CallError for an unknown family, a parameter that is not positive, or one that the family does not have.
+    `k` belongs to sigmoid and `n` to power. Raises CallError for an unknown family, a parameter that is not positive,
+    or one that the family does not have; for points and functions see `curricula.custom`.
     """
-    if name not in FAMILIES:
-        raise CallError(f"no schedule is called {name!r}{did_you_mean(name, FAMILIES)}")
     if k is not None and name != "sigmoid":
         raise CallError(f"--k belongs to the sigmoid schedule, not to {name}")
     if n is not None and name != "power":
         raise CallError(f"--n belongs to the power schedule, not to {name}")
-    return FAMILIES[name](DEFAULT_K if k is None else k, DEFAULT_N if n is None else n)
+    if name in FAMILIES:
+        return FAMILIES[name](DEFAULT_K if k is None else k, DEFAULT_N if n is None else n)
+    if custom.is_points(name):
+        return Schedule(f"points {name.strip()}", custom.points(name))
+    if custom.is_function(name):
+        return Schedule(f"function {name}", custom.function(name))
+    own = "points (0:1, 10:0.5, 20:0) or a function (file.py:name)"
+    raise CallError(f"--schedule is one of {', '.join(FAMILIES)}, {own}, not {name!r}{_close(name)}")
+
+
+def _close(name: str) -> str:
+    hint = did_you_mean(name, FAMILIES)
+    return hint if "mean" in hint else ""
 
 
 def paper_schedules() -> list[Schedule]:
@@ -124,3 +136,9 @@ def paper_schedules() -> list[Schedule]:
         schedule("distilled"),
         schedule("gold"),
     ]
+
+
+def with_own(names: Sequence[str]) -> list[Schedule]:
+    """The paper's schedules, and those of `names` that are not among them."""
+    shown = {one.name: one for one in paper_schedules()}
+    return list((shown | {one.name: one for one in map(schedule, names)}).values())

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from curricula.custom import is_function
+from curricula.schedules import schedule
 from distill.options import Options, option
 
-SCHEDULES = ("mix", "sigmoid", "cosine", "power", "all", "distilled", "gold")
 BLENDS = ("rows", "loss")
 DECAYS = ("linear", "cosine", "constant")
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -50,6 +51,12 @@ def _from_recipe(name: str, help: str) -> str:
     return f"{help} [{getattr(RECIPES['default'], name)}; huang2024: {getattr(RECIPES['huang2024'], name)}]"
 
 
+_SCHEDULES = (
+    "when to trust the distilled data: mix, sigmoid, cosine, power, all, distilled, gold, points such as "
+    "0:1, 10:0.5, 20:0, or your own function as file.py:name"
+)
+
+
 @dataclass(frozen=True)
 class TrainOptions(Options):
     """What `train` needs to know. Values that are None come from the recipe."""
@@ -58,7 +65,7 @@ class TrainOptions(Options):
     gold: tuple[Path, ...] = option((), "documents labelled by people (JSONL)")
     dev: str | None = option(None, "choose the best epoch on this file, or on this share of gold (0.1), kept apart")
     labels: Path | None = option(None, "labels.toml; otherwise the labels found in the data")
-    schedule: str = option("mix", "when to trust the distilled data", choices=SCHEDULES)
+    schedule: str = option("mix", _SCHEDULES)
     k: float | None = option(None, "steepness of the sigmoid [32]", above=0)
     n: float | None = option(None, "exponent of the power decay [0.2]", above=0)
     blend: str = option("rows", "what the schedule shares out: rows, or the weight of the loss", choices=BLENDS)
@@ -82,6 +89,11 @@ class TrainOptions(Options):
     threads: int | None = option(None, "CPU threads; otherwise PyTorch's own choice", at_least=1)
     out: Path = option(help="the run folder")
     json: bool = option(False, "print the report as JSON")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not is_function(self.schedule):  # a function is only run where its shares are needed
+            schedule(self.schedule, self.k, self.n)
 
     def resolved(self) -> Recipe:
         """The recipe with the given values in the place of its own."""
