@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,11 @@ class Twins:
 
     def __init__(self) -> None:
         self._texts: dict[str, bytes] = {}
+
+    @property
+    def ids(self) -> Container[str]:
+        """The ids that were seen."""
+        return self._texts.keys()
 
     def checked(self, item: Document | BadLine) -> Document | BadLine:
         """The item, or a bad line in place of the second document of an id."""

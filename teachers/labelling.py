@@ -149,7 +149,8 @@ class _Run:
         """The input without the documents that an earlier run dealt with."""
         done, last = self.ledger.done, self.ledger.last
         checked = last[0] if last else 0
-        twins = Twins() if isinstance(self.lesson.teacher, ReplayTeacher) else None
+        recorded = self.lesson.teacher if isinstance(self.lesson.teacher, ReplayTeacher) else None
+        twins = Twins() if recorded else None
         every = twins is not None
         for number, read in skimmed(self.options.inputs, lambda number: every or number > done or number == checked):
             item = twins.checked(read) if twins and read is not None else read
@@ -157,6 +158,8 @@ class _Run:
                 yield item
             elif item is not None and last and number == checked and last[1] != item.id:
                 raise CallError(f"{self.ledger.partial} does not fit the input (document {number}); delete it")
+        if recorded and twins:
+            self.report.unused = recorded.of_none(twins.ids)
 
     def _write(self, done: Asked) -> None:
         """The next row in order, and what it cost; the window moves on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,10 @@ class ReplayTeacher:
     async def answer(self, conversation: Conversation) -> Reply:
         said = self._answers.get(conversation.id, Reply(error=f"no recorded answer for this id in {self.path.name}"))
         return replace(Reply(text=said, finish="stop") if isinstance(said, str) else said, source="recorded")
+
+    def of_none(self, ids: Container[str]) -> list[str]:
+        """The recorded answers that belong to no document of these ids; `a#2` is the second chunk of `a`."""
+        return [each for each in self._answers if each not in ids and each.rpartition("#")[0] not in ids]
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -31,6 +31,8 @@ class LabelReport:
     conflicts: int = 0
     notes: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
+    unused: list[str] = field(default_factory=list)
+    """Ids of recorded answers that belong to no document of the input."""
     resumed: int = 0
     asked: int = 0
     answered: int = 0
@@ -107,6 +109,10 @@ class LabelReport:
             shown.append(f"labels     the set does not know: {unknown}; an alias would keep them")
         if self.notes:
             shown.append(f"mended     {_in(self.notes)[2:-1]}")
+        if self.unused:
+            named = ", ".join(self.unused[:SHOWN]) + (", ..." if len(self.unused) > SHOWN else "")
+            answers = "1 recorded answer is" if len(self.unused) == 1 else f"{len(self.unused)} recorded answers are"
+            shown.append(f"unused     {answers} of no document ({named})")
         if self.asked or self.from_store:
             shown.append(
                 f"requests   {self.asked} asked, {self.from_store} answers from the store; "
@@ -132,6 +138,7 @@ class LabelReport:
             "mentions": {"exact": self.exact, "repaired": dict(self.repaired), "lost": dict(self.lost)},
             "entities": dict(sorted(self.entities.items())), "conflicts": self.conflicts,
             "unknown_labels": dict(self.unknown_labels), "mended": dict(self.notes), "rejected": dict(self.rejected),
+            "answers_of_no_document": len(self.unused),
             "requests": {"asked": self.asked, "answered": self.answered, "from_store": self.from_store},
             "tokens": {"in": self.tokens_in, "out": self.tokens_out, "saved": self.tokens_saved},
             "dollars": {"spent": self.spent, "saved": self.saved, "answers without a price": self.unpriced},
