@@ -11,7 +11,8 @@ from distill.alignment import Mention
 from distill.errors import NerDistillError
 from teachers.literals import Atom, Pairs, Reading, Series, Value, read_bracket
 
-Shape = Literal["dictionary", "list"]
+Shape = Literal["dictionary", "list", "names"]
+"""Type to mentions, `[{mention: type}]`, or the plain list of mentions that answers a question about one type."""
 
 MENTION_KEYS = ("mention", "text", "entity", "span", "word", "value", "name")
 TYPE_KEYS = ("type", "label", "category", "class", "entity_type", "tag")
@@ -20,7 +21,8 @@ PLACEHOLDERS = frozenset(
     {"none", "n/a", "null", "nil", "no entities", "no entity", "not applicable", "-", "无", "没有"}
 )
 
-_START = {"dictionary": re.compile(r"[{｛]"), "list": re.compile(r"[\[［【{｛]")}
+_LISTS = re.compile(r"[\[［【{｛]")
+_START = {"dictionary": re.compile(r"[{｛]"), "list": _LISTS, "names": _LISTS}
 _JOINT = re.compile(r"[\s,;]*+")
 _THOUGHT_END = re.compile(r"</(?:think|thinking|reasoning|thought)>", re.IGNORECASE)
 _THOUGHT = re.compile(r"<(?:think|thinking|reasoning|thought)>", re.IGNORECASE)
@@ -54,8 +56,9 @@ class Answer:
 def parse_answer(text: str, shape: Shape) -> Answer:
     """The last dictionary (type to mentions) or list (of `{mention: type}`) of an answer, in linear time.
 
-    Raises UnparsedAnswer, and nothing else, where there is none; an empty dictionary is an answer, an empty text is
-    not. Dictionaries that follow each other without prose between count as one where that contradicts nothing.
+    In the shape "names" the list holds mentions, and their label is empty: the question knows it. Raises
+    UnparsedAnswer, and nothing else, where there is none; an empty dictionary is an answer, an empty text is not.
+    Dictionaries that follow each other without prose between count as one where that contradicts nothing.
     """
     if not text.strip():
         raise UnparsedAnswer("the answer is empty")
@@ -75,7 +78,7 @@ def parse_answer(text: str, shape: Shape) -> Answer:
     gathered = _Gathered(notes=notes)
     for reading in found:
         notes += (mend for mend in reading.mended if mend not in notes)
-        (gathered.dictionary if shape == "dictionary" else gathered.pairs)(reading.value)
+        {"dictionary": gathered.dictionary, "list": gathered.pairs, "names": gathered.names}[shape](reading.value)
     if truncated and not gathered.mentions:
         raise UnparsedAnswer(f"{truncated} before the first whole mention")
     if gathered.unusable and not gathered.mentions:
@@ -130,9 +133,11 @@ def _usable(reading: Reading, shape: Shape) -> bool:
     """Whether a bracket is an answer: prose has brackets too."""
     value = reading.value
     if isinstance(value, Pairs):
-        return bool(value.items) or not reading.stopped or reading.stopped == "cut off"
+        return shape != "names" and (bool(value.items) or not reading.stopped or reading.stopped == "cut off")
     if shape == "dictionary":
         return False
+    if shape == "names" and any(not isinstance(item, Atom) for item in value.items):
+        return True
     return any(not isinstance(item, str | Atom) for item in value.items) or not (value.items or reading.stopped)
 
 
@@ -266,6 +271,17 @@ class _Gathered:
             self.mentions.append(Mention(text, label))
         else:
             self.notes.append("an empty mention")
+
+    def names(self, value: Value) -> None:
+        """`["a", "b"]`; of `{"a": "person"}` the key counts, since the question has named the type."""
+        for item in value.items if isinstance(value, Series) else ():
+            if not isinstance(item, Pairs):
+                self._item("", item)
+                continue
+            self.notes.append("a dictionary for a mention")
+            record = _record(item)
+            for text in [record.text] if record else [_text(key) for key, _ in item.items]:
+                self._add(text, "")
 
     def pairs(self, value: Value) -> None:
         """`[{"a": "person"}, ("b", "place")]`, records, or one dictionary with every mention as a key."""

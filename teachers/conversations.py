@@ -11,7 +11,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
 
 from distill.errors import CallError, InputError, did_you_mean
 
@@ -45,6 +46,8 @@ _AT_ONCE_OF = {
     '输出应为以下JSON格式：[{{"实体1": "实体1的类别"}}, ...]。\n',
 }
 _AT_ONCE_PASSAGE = {"en": "Passage: ", "zh": "文本："}
+_SHOWN = re.compile(r"(?:(?:Dataset: |数据集：)(?P<dataset>[^\n]*)\n ?)?(?:Text: |文本：[ ]?)(?P<text>.*)", re.DOTALL)
+_ASKED = re.compile(r'What describes (?P<q>"?)(?P<en>.+)(?P=q) in the text\?|文本中属于(?P<p>"?)(?P<zh>.+)(?P=p)的实体有哪些？')
 _UNASKABLE = re.compile(r"[\"“”{}\x00-\x1f\x7f\u2028\u2029]")
 
 
@@ -165,6 +168,47 @@ def assistant_answers(turns: Sequence[Turn]) -> list[int]:
     """Which turns hold answers to learn from: the assistant's, but for "I've read this text." and its like."""
     said = {*_READ.values(), *_EXAMPLES_READ.values()}
     return [at for at, turn in enumerate(turns) if turn["from"] == GPT and turn["value"] not in said]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a conversation in this wording was about: its text, data set, and what was said about each type."""
+
+    text: str
+    dataset: str
+    answers: dict[str, str]
+
+
+def understood(turns: Any) -> Heard:
+    """A conversation of one question a type, read back; examples in front of it are passed over.
+
+    Raises InputError where it has another shape or wording.
+    """
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) and _is_turn(turn) for turn in turns):
+        raise InputError('"conversations" is a list of {"from": "human" or "gpt", "value": text}')
+    shown = [match for turn in turns if turn["from"] == HUMAN and (match := _SHOWN.fullmatch(turn["value"]))]
+    if not shown:
+        raise InputError("the conversation shows no passage (`Text: ...`)")
+    answers: dict[str, str] = {}
+    for asked, said in pairwise(turns):
+        match = _ASKED.fullmatch(asked["value"]) if asked["from"] == HUMAN and said["from"] == GPT else None
+        if match:
+            answers[match["en"] or match["zh"]] = said["value"]
+    if not answers:
+        raise InputError("the conversation asks about no type in a wording that is known")
+    return Heard(shown[0]["text"], shown[0]["dataset"] or "", answers)
+
+
+def _is_turn(turn: dict[str, Any]) -> bool:
+    return turn.get("from") in (HUMAN, GPT) and isinstance(turn.get("value"), str)
+
+
+def text_shown(turns: Sequence[Turn]) -> str:
+    """The turn that shows the text, the same in all conversations about it; the first question where none does."""
+    said = [turn["value"] for turn in turns]
+    shown = [before for before, reply in zip(said, said[1:], strict=False) if reply in _READ.values()]
+    first = min(assistant_answers(turns), default=1)
+    return shown[0] if shown else said[max(first - 1, 0)]
 
 
 def human(value: str) -> Turn:

@@ -241,3 +241,29 @@ def test_every_recorded_answer_is_read_without_mending(name: str, shape: Shape) 
         answers: list[Any] = [parse_answer(json.loads(line)["response"], shape) for line in lines]
     assert len(answers) >= 300
     assert not any(answer.truncated or answer.notes for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('["Mira Solberg", "Fjord Bank"]', ["Mira Solberg", "Fjord Bank"]),
+        ("[]", []),
+        ("The answer is ['Oslo', \"Fjord Bank\",]", ["Oslo", "Fjord Bank"]),
+        ('[{"Oslo": "city"}, {"mention": "Lima", "type": "city"}]', ["Oslo", "Lima"]),
+        ('["Oslo", 2019, null]', ["Oslo", "2019"]),
+        ('["a", "a"]', ["a", "a"]),
+    ],
+)
+def test_the_answer_to_a_question_about_one_type_is_a_list_of_mentions(text: str, expected: list[str]) -> None:
+    mentions = parse_answer(text, "names").mentions
+    assert [(each.text, each.label) for each in mentions] == [(each, "") for each in expected]
+
+
+@pytest.mark.parametrize("text", ["", "none", "Oslo, Lima", '{"PER": ["Mira"]}', "see [1] and [2]"])
+def test_what_is_no_list_of_mentions_is_not_taken_for_an_empty_one(text: str) -> None:
+    with pytest.raises(UnparsedAnswer):
+        parse_answer(text, "names")
+
+
+def test_a_list_of_mentions_that_breaks_off_is_not_whole() -> None:
+    assert parse_answer('["Oslo", "Lima", "Qui', "names").truncated
