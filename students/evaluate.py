@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from distill.corpora import read_all
 from distill.document import Document
 from distill.errors import CallError, InputError
 from distill.files import existing, whole_or_not_at_all
+from distill.jsonl import dump_line
 from distill.labels import LabelSet, conform, read_labels
 from distill.libraries import resolve
 from distill.progress import say
@@ -27,10 +28,11 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Scored:
-    """One system's score of one kind, and the interval of its micro F1 (None where no bootstrap was asked for)."""
+    """One system's score of one kind, the interval of its micro F1 (None without a bootstrap), and every Document's."""
 
     score: Score
     interval: Interval | None
+    documents: Mapping[str, Score] = field(repr=False)
 
     def to_json(self) -> dict[str, Any]:
         return score_to_json(self.score) | {"interval": list(self.interval) if self.interval else None}
@@ -66,6 +68,13 @@ class Evaluation:
         intervals = {name: one.interval for name, one in scored.items() if one.interval}
         return table_one({name: one.score for name, one in scored.items()}, intervals=intervals, markdown=markdown)
 
+    def counts(self) -> Iterator[dict[str, Any]]:
+        """A row a system and Document: its strict `[correct, predicted, gold]` by label, for statistics elsewhere."""
+        for system, kinds in self.systems.items():
+            for identity, score in kinds["strict"].documents.items():
+                labels = {label: [int(c.correct), c.predicted, c.gold] for label, c in score.labels.items()}
+                yield {"system": system, "id": identity, "strict": labels}
+
     def to_json(self) -> dict[str, Any]:
         """All figures, unrounded."""
         systems = {name: {k: one.to_json() for k, one in kinds.items()} for name, kinds in self.systems.items()}
@@ -81,8 +90,9 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
         raise CallError("evaluate needs a SYSTEM: a run, a student, a bundle or a label file")
     if not options.gold:
         raise CallError("evaluate needs --gold, documents labelled by people")
-    if options.json is not None and options.json in (*options.systems, *options.gold, options.labels):
-        raise CallError(f"--json {options.json} is also read; write the figures into another file")
+    for flag, path in (("--json", options.json), ("--counts", options.counts)):
+        if path is not None and path in (*options.systems, *options.gold, options.labels):
+            raise CallError(f"{flag} {path} is also read; write the figures into another file")
     labels = read_labels(options.labels) if options.labels else None
     dropped: dict[str, int] = {}
     gold = [d for path in options.gold for d in _labelled(read_all(existing(path, "gold file")), labels, path, dropped)]
@@ -98,6 +108,9 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     if options.json is not None:
         with whole_or_not_at_all(options.json) as out:
             out.write(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n")
+    if options.counts is not None:
+        with whole_or_not_at_all(options.counts) as out:
+            out.writelines(dump_line(row) + "\n" for row in report.counts())
     return report
 
 
@@ -131,7 +144,7 @@ def _scored(gold: list[Document], found: list[Document], kind: str, path: Path, 
     except InputError as error:
         raise error.at(path) from None
     interval = bootstrap_interval(scores.values(), options.seed, n=options.samples) if options.samples else None
-    return Scored(total(scores.values()), interval)
+    return Scored(total(scores.values()), interval, scores)
 
 
 def answers(path: Path, gold: list[Document], labels: LabelSet | None, batch_size: int = 32) -> list[Document]:

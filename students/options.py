@@ -112,3 +112,4 @@ class EvaluateOptions(Options):
     samples: int = option(1000, "bootstrap samples for the intervals, 0 for none", at_least=0)
     seed: int = option(0, "of the bootstrap", at_least=0)
     json: Path | None = option(None, "write the figures into this file")
+    counts: Path | None = option(None, "write every document's strict counts into this file (JSONL)")

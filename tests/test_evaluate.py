@@ -109,3 +109,19 @@ def test_text_of_any_length_is_tagged_whole(tmp_path: Path) -> None:
     found = predict_documents(student, [long])[0].entities
     assert max(e.end for e in found) > len(long.text) - 2 * len(once.text)
     assert predict_documents(student, [Document("c", "")])[0].entities == ()
+
+
+def test_counts_by_document_add_up_to_the_score(gold: list[Document], tmp_path: Path) -> None:
+    halved = [d.with_entities(d.entities[:1]) for d in gold]
+    write_jsonl(halved, tmp_path / "labels.jsonl")
+    paths = {"systems": (tmp_path / "labels.jsonl",), "gold": (tmp_path / "gold.jsonl",)}
+    report = evaluate(EvaluateOptions(**paths, counts=tmp_path / "counts.jsonl"))  # type: ignore[arg-type]
+    rows = [json.loads(line) for line in (tmp_path / "counts.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in rows] == [d.id for d in gold]
+    correct, predicted, expected = (
+        sum(counts[i] for row in rows for counts in row["strict"].values()) for i in range(3)
+    )
+    whole = report.systems[str(tmp_path / "labels.jsonl")]["strict"].score.total
+    assert (correct, predicted, expected) == (whole.correct, whole.predicted, whole.gold)
+    with pytest.raises(CallError, match="is also read"):
+        evaluate(EvaluateOptions(**paths, counts=tmp_path / "gold.jsonl"))  # type: ignore[arg-type]
