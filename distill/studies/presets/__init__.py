@@ -1,0 +1,1 @@
+"""Presets: the studies of the papers, as TOML."""
