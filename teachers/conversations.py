@@ -47,7 +47,9 @@ _AT_ONCE_OF = {
 }
 _AT_ONCE_PASSAGE = {"en": "Passage: ", "zh": "文本："}
 _SHOWN = re.compile(r"(?:(?:Dataset: |数据集：)(?P<dataset>[^\n]*)\n ?)?(?:Text: |文本：[ ]?)(?P<text>.*)", re.DOTALL)
-_ASKED = re.compile(r'What describes (?P<q>"?)(?P<en>.+)(?P=q) in the text\?|文本中属于(?P<p>"?)(?P<zh>.+)(?P=p)的实体有哪些？')
+_ASKED = re.compile(
+    r'What describes (?P<q>"?)(?P<en>.+)(?P=q) in the text\?|文本中属于(?P<p>"?)(?P<zh>.+)(?P=p)的实体有哪些？'
+)
 _UNASKABLE = re.compile(r"[\"“”{}\x00-\x1f\x7f\u2028\u2029]")
 
 
