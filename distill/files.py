@@ -76,10 +76,16 @@ def open_lines(path: str | Path, errors: Literal["strict", "surrogateescape"] = 
 
 def _open_binary(path: Path) -> AbstractContextManager[IO[bytes]]:
     if str(path) == STREAM:
-        return nullcontext(sys.stdin.buffer)
+        return nullcontext(_standard_input())
     if path.suffix == ".zst":
         return open_frames(path)
     return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
+def _standard_input() -> IO[bytes]:
+    if sys.stdin is None or sys.stdin.closed:
+        raise InputError("standard input is closed; give a file, or send something to it")
+    return sys.stdin.buffer
 
 
 def first_lines(path: str | Path, most: int = 200) -> list[str]:
@@ -89,9 +95,10 @@ def first_lines(path: str | Path, most: int = 200) -> list[str]:
     """
     if str(path) != STREAM:
         return [line for _, line in islice(open_lines(path, "surrogateescape"), most)]
-    if not isinstance(sys.stdin.buffer, BufferedReader):
+    stream = _standard_input()
+    if not isinstance(stream, BufferedReader):
         return []
-    head = sys.stdin.buffer.peek().decode("utf-8", "replace").removeprefix("\ufeff")
+    head = stream.peek().decode("utf-8", "replace").removeprefix("\ufeff")
     lines = head.split("\n")
     return [line.removesuffix("\r") for line in (lines[:-1] or lines)[:most]]
 

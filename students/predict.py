@@ -84,12 +84,15 @@ def predict(options: PredictOptions) -> PredictReport:
     try:
         with _target(options.out) as write:
             write(drawn.head())
+            _invited(options)
             for document in _tagged(student, inputs, options, rejects):
                 write(drawn.part(document))
                 documents, entities = documents + 1, entities + len(document.entities)
             write(drawn.tail())
     finally:
         rejects.close()
+    if not documents and not rejects.count:
+        say("the input holds no documents")
     written = rejects.file if rejects.count else None
     return PredictReport(documents, entities, rejects.count, options.out, written)
 
@@ -99,17 +102,27 @@ def _inputs(options: PredictOptions) -> list[Iterable[Row]]:
         raise CallError("give --text or files, not both")
     if options.text is not None:
         return [[Document("text", options.text)]]
-    if not options.inputs and (sys.stdin is None or sys.stdin.isatty()):
-        raise CallError("predict needs something to tag: files, - for a stream, or --text")
+    if not options.inputs and (sys.stdin is None or sys.stdin.closed):
+        raise CallError("predict needs something to tag: files, --text, or a stream, and standard input is closed")
     if options.out is not None and options.out in options.inputs:
         raise CallError(f"--out {options.out} is also read")
     return [rows(existing(path), options.source) for path in options.inputs or (Path(STREAM),)]
 
 
+def _from_stream(options: PredictOptions) -> bool:
+    return options.text is None and (not options.inputs or Path(STREAM) in options.inputs)
+
+
+def _invited(options: PredictOptions) -> None:
+    """Somebody at a terminal is told that it is their turn."""
+    if _from_stream(options) and sys.stdin is not None and sys.stdin.isatty():
+        say("type texts, one a line (or JSONL); Ctrl-D on a line of its own ends them")
+
+
 def _tagged(
     student: Student, inputs: list[Iterable[Row]], options: PredictOptions, rejects: Rejects
 ) -> Iterator[Document]:
-    live = options.out is None and (not options.inputs or Path(STREAM) in options.inputs)
+    live = options.out is None and _from_stream(options)
     for given in inputs:
         for chunk in arriving(given) if live else [given]:
             for document, reading in student.read(_accepted(chunk, rejects)):

@@ -153,6 +153,33 @@ def test_conll_comes_on_standard_input_when_it_is_named(word_bundle: Path) -> No
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["stdin-2"]
 
 
+def test_what_standard_input_lacks_is_said(word_bundle: Path) -> None:
+    root = Path(__file__).parents[1]
+    call = f"{sys.executable} -m cli predict {word_bundle}"
+    for words in ("", " -"):
+        closed = subprocess.run(call + words + " <&-", shell=True, capture_output=True, cwd=root, check=False)
+        assert closed.returncode == 2 and b"standard input is closed" in closed.stderr
+        assert len(closed.stderr.splitlines()) == 1 and not closed.stdout
+    empty = subprocess.run(call, shell=True, input=b"\n", capture_output=True, cwd=root, check=True)
+    assert (empty.stdout, empty.stderr) == (b"", b"the input holds no documents\n")
+
+
+def test_somebody_at_a_terminal_is_told_that_it_is_their_turn(word_bundle: Path) -> None:
+    ours, theirs = os.openpty()
+    call = [sys.executable, "-m", "cli", "predict", str(word_bundle)]
+    with subprocess.Popen(
+        call, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[1]
+    ) as process:
+        assert process.stdout and process.stderr
+        assert b"one a line" in process.stderr.readline()
+        os.write(ours, b"to Oslo\n")
+        assert json.loads(process.stdout.readline())["text"] == "to Oslo"
+        os.write(ours, b"\x04")
+        assert process.wait(60) == 0
+    os.close(ours)
+    os.close(theirs)
+
+
 def test_a_text_that_looks_like_json_is_text_when_it_is_named(word_bundle: Path, tmp_path: Path) -> None:
     path, out = tmp_path / "a.txt", tmp_path / "out.jsonl"
     path.write_text("{Oslo\n", encoding="utf-8")
