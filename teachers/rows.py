@@ -52,7 +52,7 @@ class Reader:
         if reply.finish in REFUSALS:
             return rejected(document, "refused", f"the teacher refused ({reply.finish})", reply)
         try:
-            answer = parse_answer(reply.text, self.shape)
+            answer = parse_answer(reply.text, self.shape, self.labels)
         except UnparsedAnswer as error:
             kind: Kind = "truncated" if reply.finish == "length" or "cut off" in str(error) else "unparsed"
             return rejected(document, kind, str(error), reply)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from distill.labels import Label, LabelSet
 from teachers.answers import Answer, Shape, UnparsedAnswer, parse_answer
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
@@ -87,6 +88,39 @@ def test_a_dictionary_is_read_through_the_slips_of_models(text: str, expected: D
 )
 def test_a_list_of_open_types_is_read_through_the_slips_of_models(text: str) -> None:
     assert said(text, "list") == {"person": ["Ann"], "place": ["Rome"]}
+
+
+KNOWN = LabelSet((Label("PER", aliases=("person",)), Label("LOC")))
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ('{"PER": ["Ann", "Bo"], "LOC": "Rome"}', "dictionary"),
+        ('[{"Ann": "PER"}, {"Bo": "person"}, {"Rome": "LOC"}]', "dictionary"),
+        ('{"Ann": ["PER"], "Bo": "PER", "Rome": "LOC"}', "dictionary"),
+        ('[{"PER": ["Ann", "Bo"]}, {"Rome": "LOC"}]', "dictionary"),
+        ('[{"Ann": "PER"}, {"Bo": "PER"}, {"Rome": "LOC"}]', "list"),
+        ('[{"PER": "Ann"}, {"person": "Bo"}, {"LOC": "Rome"}]', "list"),
+        ('{"PER": ["Ann", "Bo"], "LOC": ["Rome"]}', "list"),
+        ('[["PER", "Ann"], ["Bo", "PER"], ["Rome", "LOC"]]', "list"),
+    ],
+)
+def test_a_known_label_tells_the_mention_from_its_type(text: str, shape: Shape) -> None:
+    found: dict[str, list[str]] = {}
+    for mention in parse_answer(text, shape, KNOWN).mentions:
+        found.setdefault(KNOWN.canonical(mention.label) or mention.label, []).append(mention.text)
+    assert found == {"PER": ["Ann", "Bo"], "LOC": ["Rome"]}
+
+
+def test_where_no_label_is_known_or_both_are_the_shape_decides() -> None:
+    (mention,) = parse_answer('[{"Ann": "PER"}]', "dictionary").mentions
+    assert (mention.text, mention.label) == ("PER", "Ann")
+    (mention,) = parse_answer('{"PER": ["LOC"]}', "dictionary", KNOWN).mentions
+    assert (mention.text, mention.label) == ("LOC", "PER")
+    (mention,) = parse_answer('[{"LOC": "PER"}]', "list", KNOWN).mentions
+    assert (mention.text, mention.label) == ("LOC", "PER")
+    assert parse_answer('[{"PER": "Ann"}, {"LOC": "Rome"}]', "list", KNOWN).notes == ("mention and type exchanged",)
 
 
 EMPTY = ["{}", "Result: {}", "```json\n{}\n```", '{"PER": []}', '{"PER": ["Ann"]} or rather {}',

@@ -1,0 +1,193 @@
+"""Gathering: the mentions of an answer's dictionary or list, in order, and a note for all that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from distill.alignment import Mention
+from distill.labels import LabelSet
+from teachers.literals import Atom, Pairs, Series, Value
+
+MENTION_KEYS = ("mention", "text", "entity", "span", "word", "value", "name")
+TYPE_KEYS = ("type", "label", "category", "class", "entity_type", "tag")
+WRAPPERS = frozenset({"entities", "named_entities", "ner", "result", "results", "answer", "output", "data"})
+PLACEHOLDERS = frozenset(
+    {"none", "n/a", "null", "nil", "no entities", "no entity", "not applicable", "-", "无", "没有"}
+)
+
+
+def record_of(pairs: Pairs) -> Mention | None:
+    """A mention written as `{"text": ..., "type": ...}`."""
+    if not 2 <= len(pairs.items) <= 8:  # text, type, two offsets, a score and a reason
+        return None
+    values = {key.casefold(): value for key, value in pairs.items if isinstance(key, str) and isinstance(value, str)}
+    mention = next((values[key] for key in MENTION_KEYS if key in values), None)
+    label = next((values[key] for key in TYPE_KEYS if key in values), None)
+    return Mention(mention, label) if mention is not None and label is not None else None
+
+
+def _strings(value: Value) -> list[str]:
+    """The strings of a value that is one, or a list of nothing else."""
+    items = value.items if isinstance(value, Series) else [value]
+    return [item for item in items if isinstance(item, str)] if all(isinstance(item, str) for item in items) else []
+
+
+@dataclass
+class Gathered:
+    """Mentions as they are found in a value, and a note for all that is not one."""
+
+    notes: list[str]
+    labels: LabelSet | None = None
+    mentions: list[Mention] = field(default_factory=list)
+    untyped: int = 0
+    unusable: int = 0
+
+    def dictionary(self, value: Value) -> None:
+        """`{"PER": ["a", "b"]}`, a record, or either of them inside a wrapper."""
+        if not isinstance(value, Pairs):
+            return self.pairs(value)
+        if record := record_of(value):
+            return self._add(record.text, record.label)
+        wrapped = [inner for key, inner in value.items if isinstance(key, str) and _wraps(key, inner)]
+        if wrapped:
+            self.notes.append("a dictionary within a dictionary")
+            for inner in wrapped:
+                for one in inner.items if isinstance(inner, Series) else [inner]:
+                    self.dictionary(one)
+            return None
+        seen: set[str] = set()
+        for key, inner in value.items:
+            label = _text(key)
+            if label in seen:
+                self._note_once("a label twice")
+            seen.add(label)
+            self._labelled(label, inner)
+        return None
+
+    def _labelled(self, label: str, value: Value) -> None:
+        """The mentions of one label, whatever they stand in."""
+        strings = _strings(value)
+        if self._all_known(strings) and not self._all_known([label]):
+            self._note_once("mention and type exchanged")
+            for each in strings:
+                self._add(label, each)
+        elif len(strings) == 1 and strings[0].strip().casefold() in PLACEHOLDERS:
+            self.notes.append(f"{strings[0].strip()!r} for no mention")
+        elif isinstance(value, str):
+            self.notes.append("a string for a list")
+            self._add(value, label)
+        elif isinstance(value, Series):
+            for item in value.items:
+                self._item(label, item)
+        elif isinstance(value, Pairs):
+            self._item(label, value)
+        else:
+            self.notes.append(f"{_kind(value)} for a list")
+            if _kind(value) == "a number":
+                self._add(value.text, label)
+
+    def _all_known(self, words: list[str]) -> bool:
+        """Whether these are labels, as far as the labels are known: `{"Ann": "PER"}` has them the other way round."""
+        return self.labels is not None and bool(words) and all(self.labels.canonical(word) for word in words)
+
+    def _note_once(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def _item(self, label: str, item: Value) -> None:
+        if isinstance(item, str):
+            self._add(item, label)
+        elif isinstance(item, Series):
+            self.notes.append("a list within a list")
+            for one in _flat(item):
+                self._item(label, one)
+        elif isinstance(item, Pairs):
+            self.notes.append("a dictionary for a mention")
+            inside = {key.casefold(): value for key, value in item.items if isinstance(key, str)}
+            mention = next((inside[key] for key in MENTION_KEYS if isinstance(inside.get(key), str)), None)
+            if isinstance(mention, str):
+                self._add(mention, label)
+            else:
+                self.unusable += bool(item.items)
+        else:
+            self.notes.append(f"{_kind(item)} for a mention")
+            if _kind(item) == "a number":  # a year or a number that the model forgot to quote
+                self._add(item.text, label)
+
+    def _add(self, text: str, label: str) -> None:
+        if text.strip():
+            self.mentions.append(Mention(text, label))
+        else:
+            self.notes.append("an empty mention")
+
+    def names(self, value: Value) -> None:
+        """`["a", "b"]`; of `{"a": "person"}` the key counts, since the question has named the type."""
+        for item in value.items if isinstance(value, Series) else ():
+            if not isinstance(item, Pairs):
+                self._item("", item)
+                continue
+            self.notes.append("a dictionary for a mention")
+            record = record_of(item)
+            for text in [record.text] if record else [_text(key) for key, _ in item.items]:
+                self._add(text, "")
+
+    def pairs(self, value: Value) -> None:
+        """`[{"a": "person"}, ("b", "place")]`, records, or one dictionary with every mention as a key."""
+        for item in value.items if isinstance(value, Series) else [value]:
+            if isinstance(item, Pairs):
+                self._typed(item)
+            elif isinstance(item, Series) and len(strings := _strings(item)) == 2:
+                self._typed(Pairs([(strings[0], strings[1])]))
+            elif isinstance(item, Series) and any(not isinstance(one, str | Atom) for one in item.items):
+                self.notes.append("a list within a list")
+                self.pairs(item)
+            else:
+                self.untyped += 1
+                self.notes.append("an item without a type")
+
+    def _typed(self, pairs: Pairs) -> None:
+        if record := record_of(pairs):
+            return self._add(record.text, record.label)
+        for key, value in pairs.items:
+            types = _strings(value)
+            if self._all_known([_text(key)]) and types and not any(self._all_known([one]) for one in types):
+                self._note_once("mention and type exchanged")
+                for one in types:
+                    self._add(one, _text(key))
+                continue
+            if not types and isinstance(key, str) and _wraps(key, value):
+                self.pairs(value)
+            elif not types or not all(one.strip() for one in types):
+                self.untyped += 1
+                self.notes.append("an item without a type")
+            for one in types:
+                if one.strip():
+                    self._add(_text(key), one)
+        return None
+
+
+def _wraps(key: str, value: Value) -> bool:
+    if key.strip().casefold() not in WRAPPERS:
+        return False
+    return isinstance(value, Pairs) or (
+        isinstance(value, Series) and bool(value.items) and all(isinstance(item, Pairs) for item in value.items)
+    )
+
+
+def _flat(series: Series) -> Iterator[Value]:
+    for item in series.items:
+        if isinstance(item, Series):
+            yield from _flat(item)
+        else:
+            yield item
+
+
+def _kind(atom: Atom) -> str:
+    if atom.text[-1].isdigit() or atom.text[-1] == ".":
+        return "a number"
+    return "a truth value" if atom.text.casefold() in ("true", "false") else "null"
+
+
+def _text(value: Value) -> str:
+    return value if isinstance(value, str) else value.text if isinstance(value, Atom) else ""
