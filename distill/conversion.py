@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from distill.clashes import keep_apart
 from distill.conll import write_conll
 from distill.corpora import FORMATS, WRITERS, format_of, read_documents, target_format, write_documents
 from distill.document import Document
-from distill.errors import CallError
-from distill.files import STREAM
 from distill.layout import ConllColumns
 from distill.options import Options, option
 from distill.tags import SCHEMES
@@ -68,8 +67,7 @@ class Conversion:
 
 def convert(options: ConvertOptions) -> Conversion:
     """Write IN's Documents to OUT, the whole file or none of it, and count what the format could not carry."""
-    if str(options.source) != STREAM and _same(options.source, options.target):
-        raise CallError(f"IN and OUT are the same file, {options.source}")
+    keep_apart([("IN", options.source)], [("OUT", options.target)])
     name = options.from_format or format_of(options.source)
     given: Counter[str] = Counter()
 
@@ -89,7 +87,3 @@ def _writer(options: ConvertOptions) -> Callable[[Iterable[Document]], Written]:
             documents, options.target, options.scheme, split=options.split, ids=options.ids
         )
     return lambda documents: write_documents(documents, options.target, name)
-
-
-def _same(source: Path, target: Path) -> bool:
-    return source.exists() and target.exists() and source.samefile(target)

@@ -15,6 +15,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from distill.clashes import keep_apart, named
 from distill.corpora import read_all
 from distill.document import Document
 from distill.errors import CallError, InputError
@@ -75,6 +76,8 @@ def review(options: ReviewOptions) -> ReviewPage:
     """
     if not options.inputs:
         raise CallError("review needs a label file")
+    read = [*named("a label file", options.inputs), ("--gold", options.gold), ("--labels", options.labels)]
+    keep_apart(read, [("--out", options.out)])
     first, *more = options.inputs
     documents = read_all(first)
     others = [_beside(path, documents, name) for path, name in zip(more, names_of(more), strict=True)]

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from itertools import count as counting
 from pathlib import Path
 
+from distill.clashes import keep_apart, named
 from distill.corpora import FORMATS, read_documents
 from distill.document import Document
 from distill.errors import CallError
@@ -86,6 +87,7 @@ def sample(options: SampleOptions) -> SampleReport:
     """Draw `n` different texts and write them in the order in which they stand in the input."""
     if not options.inputs:
         raise CallError("sample needs an INPUT")
+    keep_apart(named("an input", options.inputs), [("--out", options.out)])
     report = SampleReport(options.out, wanted=options.n)
     drawn = draw(_fitting(options, report), options.n, options.seed, report)
     report.drawn = write_jsonl(_unique(drawn), options.out)

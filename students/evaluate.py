@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from distill.clashes import Named, keep_apart, named
 from distill.corpora import read_all
 from distill.document import Document
 from distill.errors import CallError, InputError
@@ -90,9 +91,11 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
         raise CallError("evaluate needs a SYSTEM: a run, a student, a bundle or a label file")
     if not options.gold:
         raise CallError("evaluate needs --gold, documents labelled by people")
-    for flag, path in (("--json", options.json), ("--counts", options.counts)):
-        if path is not None and path in (*options.systems, *options.gold, options.labels):
-            raise CallError(f"{flag} {path} is also read; write the figures into another file")
+    systems_read = [each for path in options.systems for each in _own(path)]
+    keep_apart(
+        [*systems_read, *named("--gold", options.gold), ("--labels", options.labels)],
+        [("--json", options.json), ("--counts", options.counts)],
+    )
     labels = read_labels(options.labels) if options.labels else None
     dropped: dict[str, int] = {}
     gold = [d for path in options.gold for d in _labelled(read_all(existing(path, "gold file")), labels, path, dropped)]
@@ -112,6 +115,14 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
         with whole_or_not_at_all(options.counts) as out:
             out.writelines(dump_line(row) + "\n" for row in report.counts())
     return report
+
+
+def _own(path: Path) -> list[Named]:
+    """What figures must not be written over: all of a system; in a run folder they may lie beside what train wrote."""
+    if not (path / "student").is_dir():
+        return [("a system", path)]
+    beside = [path / name for name in ("config.json", "metrics.jsonl", "report.json")]
+    return named("a system", beside + [each for each in sorted(path.iterdir()) if each.is_dir()])
 
 
 def _labelled(

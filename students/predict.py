@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
+from distill.clashes import keep_apart, named
 from distill.document import Document
 from distill.errors import CallError
 from distill.files import STREAM, existing, whole_or_not_at_all
@@ -98,14 +99,16 @@ def predict(options: PredictOptions) -> PredictReport:
 
 
 def _inputs(options: PredictOptions) -> list[Iterable[Row]]:
+    keep_apart(
+        [*named("an input", options.inputs), ("the bundle", options.bundle)],
+        [("--out", options.out), (f"--out {options.out} for its rejected rows,", _rejected_file(options.out))],
+    )
     if options.text is not None and options.inputs:
         raise CallError("give --text or files, not both")
     if options.text is not None:
         return [[Document("text", options.text)]]
     if not options.inputs and (sys.stdin is None or sys.stdin.closed):
         raise CallError("predict needs something to tag: files, --text, or a stream, and standard input is closed")
-    if options.out is not None and options.out in options.inputs:
-        raise CallError(f"--out {options.out} is also read")
     return [rows(existing(path), options.source) for path in options.inputs or (Path(STREAM),)]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from distill.clashes import keep_apart, named
 from distill.errors import CallError
 from teachers.batch_files import (
     Limits,
@@ -22,12 +23,13 @@ from teachers.batch_files import (
     read_requests,
     read_results,
     read_submission,
+    request_files,
     submission_path,
     write_requests,
 )
 from teachers.batch_options import BatchCollectOptions, BatchStatusOptions, BatchSubmitOptions
 from teachers.batch_server import BatchServer, Standing
-from teachers.clashes import check_files
+from teachers.clashes import check_files, written_by
 from teachers.estimate import conversations, documents_of
 from teachers.labelling import label
 from teachers.options import LabelOptions
@@ -117,6 +119,8 @@ def collect(options: BatchCollectOptions) -> BatchReport:
     for online.
     """
     submission = read_submission(options.out)
+    written = [*written_by(options.out), *submission.files()]
+    keep_apart(named("--results", options.results), named("batch collect --out for", written))
     asked = options_from_json(submission.options)
     report = BatchReport(options.out, requests=sum(part.requests for part in submission.parts))
     if options.results:
@@ -134,7 +138,7 @@ def collect(options: BatchCollectOptions) -> BatchReport:
     report.errors, report.answered = len(failed), report.requests - len(failed)
     report.said.append(f"collected  {report.answered} answers, {report.errors} requests without one")
     report.labelled = _labelled(asked, failed, options.retry)
-    submission.remove()
+    submission.remove(options.results)
     return report
 
 
@@ -143,7 +147,7 @@ def _check(options: BatchSubmitOptions) -> None:
         raise CallError(f"a batch asks a server; --teacher {options.teacher} asks none")
     if options.base_url and (urlsplit(options.base_url).username or urlsplit(options.base_url).query):
         raise CallError("a batch keeps its call in a file: give the key by --api-key-env, not within --base-url")
-    check_files(options)
+    check_files(options, request_files(options.out))
     check_room((options.out.parent, store_path(options).parent))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -54,17 +55,28 @@ class Submission:
     def file(self, part: Part, suffix: str = "") -> Path:
         return self.path.parent / (part.file + suffix)
 
-    def remove(self) -> None:
-        """Everything is collected: the answers are in the store."""
-        for part in self.parts:
-            for suffix in ("", ".ids", ".results"):
-                self.file(part, suffix).unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
+    def files(self) -> list[Path]:
+        """What a submission consists of."""
+        return [self.path, *(self.file(part, suffix) for part in self.parts for suffix in ("", ".ids"))]
+
+    def remove(self, keep: Iterable[Path] = ()) -> None:
+        """Everything is collected: the answers are in the store. Results that somebody brought are theirs to keep."""
+        downloads = (self.file(part, ".results") for part in self.parts)
+        brought = [path.resolve() for path in keep]
+        for path in (*self.files(), *(each for each in downloads if each.resolve() not in brought)):
+            path.unlink(missing_ok=True)
 
 
 def submission_path(out: Path) -> Path:
     """`L.jsonl.batch.json` for `L.jsonl`."""
     return out.with_name(out.name + ".batch.json")
+
+
+def request_files(out: Path) -> list[Path]:
+    """What a submission of this output writes, as far as it is there already."""
+    own = re.compile(rf"{re.escape(out.name.removesuffix('.jsonl'))}\.batch-\d+\.jsonl(\.ids|\.results)?")
+    beside = out.parent.iterdir() if out.parent.is_dir() else ()
+    return [submission_path(out), *(path for path in beside if own.fullmatch(path.name))]
 
 
 def read_submission(out: Path) -> Submission:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from distill.clashes import same
 from distill.errors import CallError
 from distill.files import existing
 from teachers.ledger import rejected_path
@@ -13,8 +14,11 @@ from teachers.repertoire import SHAPES
 from teachers.servers import store_path
 
 
-def check_files(options: LabelOptions) -> None:
-    """Raise at once for what would only show after some money was spent, or a file was written over."""
+def check_files(options: LabelOptions, also: Iterable[Path] = ()) -> None:
+    """Raise at once for what would only show after some money was spent, or a file was written over.
+
+    `also` names files that are written besides those of every labelling.
+    """
     if options.out.is_dir() or options.out.resolve().is_dir():
         raise CallError(f"--out {options.out} is a folder; give a file in it")
     if not options.inputs:
@@ -22,12 +26,12 @@ def check_files(options: LabelOptions) -> None:
     for path in options.inputs:
         if not existing(path).is_file():
             raise CallError(f"{path}: label reads files, which a restart can come back to")
-    written = tuple(_written(options.out))
+    written = (*written_by(options.out), *also)
     for what, path in _read(options):
         for other in written:
-            if _same(path, other):
-                also = "" if other == options.out else f", which would be written as {other},"
-                raise CallError(f"--out {options.out}{also} is {what}; give it another name")
+            if same(path, other):
+                aside = "" if other == options.out else f", which would be written as {other},"
+                raise CallError(f"--out {options.out}{aside} is {what}; give it another name")
 
 
 def _read(options: LabelOptions) -> Iterator[tuple[str, Path]]:
@@ -36,19 +40,15 @@ def _read(options: LabelOptions) -> Iterator[tuple[str, Path]]:
     named = {
         "--responses": options.responses, "--labels": options.labels, "--shots-from": options.shots_from,
         "--prices": options.prices, "--chunk-tokenizer": options.chunk_tokenizer,
-        "--prompt": None if options.prompt in SHAPES else Path(options.prompt),
+        "--prompt": None if options.asked_by in SHAPES else Path(options.asked_by),
         "the store of answers": store_path(options),
     }  # fmt: skip
     yield from ((f"the file of {name}" if name[0] == "-" else name, path) for name, path in named.items() if path)
 
 
-def _written(out: Path) -> Iterator[Path]:
+def written_by(out: Path) -> Iterator[Path]:
+    """The files of a labelling."""
     for path in (out, rejected_path(out)):
         yield path
         yield path.with_name(path.name + ".partial")
     yield out.with_name(out.name + ".partial.json")
-
-
-def _same(one: Path, other: Path) -> bool:
-    """By name, where one is not there yet, and by file, which has several names on some disks."""
-    return one.resolve() == other.resolve() or (one.exists() and other.exists() and one.samefile(other))

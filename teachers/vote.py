@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.calibration import Calibration, fit, read_calibration, write_calibration
+from distill.clashes import keep_apart, named
 from distill.corpora import read_all, read_documents
 from distill.document import Document
 from distill.errors import CallError, InputError
@@ -79,6 +80,11 @@ def vote(options: VoteOptions) -> VoteReport:
         raise CallError("vote needs two label files or more")
     if (options.gold is None) != (options.calibration_out is None):
         raise CallError("--gold and --calibration-out go together: a calibration is fitted on gold documents")
+    keep_apart(
+        [*named("a label file", options.inputs), ("--gold", options.gold), ("--labels", options.labels),
+         ("--calibration", options.calibration)],
+        [("--out", options.out), ("--calibration-out", options.calibration_out)],
+    )  # fmt: skip
     names = teacher_names(options.inputs)
     report = VoteReport(options.out, names)
     curve = read_calibration(options.calibration) if options.calibration else None
