@@ -283,13 +283,13 @@ def schedules(options: SchedulesOptions) -> None:
     from distill.libraries import resolve
 
     shown = with_own(options.schedule)
+    if options.plot:  # first: what cannot be drawn is said before anything is shown
+        drawn = resolve("curricula.picture:draw", "report")(shown, options.epochs, options.plot)
+        print(f"drawn into {drawn}", file=sys.stderr)
     if options.json:
         emit_json(as_lists(shown, options.epochs))
     else:
         emit(as_table(shown, options.epochs))
-    if options.plot:
-        drawn = resolve("curricula.picture:draw", "report")(shown, options.epochs, options.plot)
-        print(f"drawn into {drawn}", file=sys.stderr)
 
 
 def main() -> None:

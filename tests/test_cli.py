@@ -162,3 +162,9 @@ def test_converting_says_what_was_written_and_what_could_not_be_carried(call: Ca
     Path("b.jsonl").write_text(GOLD + row, encoding="utf-8")
     ended = call("convert b.jsonl b.conll")
     assert ended.code == 1 and "1" in ended.out
+
+
+def test_a_picture_that_cannot_be_drawn_is_refused_before_anything_is_shown(call: Call) -> None:
+    assert ".png, .svg, .pdf, not .gif" in mistake(call("schedules --plot x.gif"))
+    drawn = call("schedules --epochs 4 --plot x.svg --json")
+    assert drawn.code == 0 and Path("x.svg").exists() and json.loads(drawn.out)
