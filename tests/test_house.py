@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 HEAVY = (
     "torch", "transformers", "datasets", "openai", "sentence_transformers", "sklearn", "onnx", "onnxruntime",
     "matplotlib", "numpy", "tokenizers", "jinja2", "rapidfuzz", "seqeval", "accelerate", "sqlite3",
+    "ray", "jieba", "bm25s", "tiktoken", "zstandard", "pyarrow",
 )  # fmt: skip
 
 
