@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -45,9 +45,7 @@ def with_data(values: Mapping[str, Any], options: type, data: Data, folder: Path
         kind = types[name]
         if kind.of is Path:
             paths = [path for one in (value if kind.many else (value,)) for path in _paths(str(one), data, folder)]
-            if not kind.many and len(paths) > 1:
-                raise InputError(f"{name} takes one file, {value} is {len(paths)}")
-            found[name] = tuple(paths) if kind.many else paths[0]
+            found[name] = tuple(paths) if kind.many else _single(name, paths)
         else:
             found[name] = _path_in(value, name, data, folder) if kind.of is str and isinstance(value, str) else value
     return found
@@ -61,10 +59,16 @@ def _paths(value: str, data: Data, folder: Path) -> tuple[Path, ...]:
     return (existing((folder / value).absolute(), f"file, and {value!r} is no name under [data]"),)
 
 
+def _single(name: str, paths: Sequence[Path]) -> Path:
+    if len(paths) > 1:
+        raise InputError(f"{name} is one file, {len(paths)} are given; join them first")
+    return paths[0]
+
+
 def _path_in(value: str, name: str, data: Data, folder: Path) -> str:
     """A text that is the name of its own data set (`dev = "dev"`) or looks like a path and is one; else the text."""
     if value == name and value in data:
-        return str(_paths(value, data, folder)[0])
+        return str(_single(name, _paths(value, data, folder)))
     file, colon, rest = value.rpartition(":")
     if colon and file.endswith(".py") and (folder / file).is_file():  # a function of the user's
         return f"{(folder / file).absolute()}:{rest}"
