@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import CallError, InputError
-from distill.files import whole_or_not_at_all
-from distill.jsonl import dump_line
+from distill.files import open_lines, whole_or_not_at_all
+from distill.jsonl import dump_line, parse_line
 
 IDENTITY = "identity"
 """The part of config.json that a second call on the same folder must agree with."""
@@ -57,6 +57,11 @@ class RunFolder:
         """Write `metrics.jsonl` anew: one row an epoch, or a check."""
         with whole_or_not_at_all(self.path / "metrics.jsonl") as out:
             out.writelines(dump_line(row) + "\n" for row in rows)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The rows of `metrics.jsonl` as they stand; none where there is no file."""
+        path = self.path / "metrics.jsonl"
+        return [parse_line(line, path, number) for number, line in open_lines(path)] if path.exists() else []
 
     def _write(self, name: str, value: Mapping[str, Any]) -> None:
         with whole_or_not_at_all(self.path / name) as out:

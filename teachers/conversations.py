@@ -208,7 +208,7 @@ def _is_turn(turn: dict[str, Any]) -> bool:
 def text_shown(turns: Sequence[Turn]) -> str:
     """The turn that shows the text, the same in all conversations about it; the first question where none does."""
     said = [turn["value"] for turn in turns]
-    shown = [before for before, reply in zip(said, said[1:], strict=False) if reply in _READ.values()]
+    shown = [before for before, reply in pairwise(said) if reply in _READ.values()]
     first = min(assistant_answers(turns), default=1)
     return shown[0] if shown else said[max(first - 1, 0)]
 
