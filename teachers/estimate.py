@@ -20,10 +20,10 @@ from teachers.store import Request, Store
 from teachers.teacher import Conversation, ScriptedTeacher
 
 OUT: dict[str, tuple[float, float]] = {
-    "standard": (7, 0.22), "cot": (40, 0.6), "open": (30, 0.65), "definition": (30, 2.0),
+    "standard": (7, 0.22), "cot": (40, 0.6), "open": (30, 0.65), "definition": (30, 2.0), "conversation": (3, 0.05),
 }  # fmt: skip
 """Tokens of an answer: so many, and so many for each token of the text. Measured on 2,266 recorded answers but for
-definition, which is a guess."""
+definition and conversation (one type), which are guesses."""
 OWN_OUT = (30, 0.8)
 OUT_ERROR = 0.5
 SEEN_ERROR = 0.15
@@ -126,10 +126,10 @@ def conversations(lesson: Lesson, document: Document) -> Iterator[tuple[str, Con
     """What will be asked about a document, passage by passage."""
     chunks = lesson.divide(document.text)
     if len(chunks) == 1 and chunks[0].text == document.text:
-        yield document.text, lesson.ask(document)
+        yield from ((document.text, each) for each in lesson.ask(document))
         return
     for number, chunk in enumerate(chunks, 1):
-        yield chunk.text, lesson.ask(Document(f"{document.id}#{number}", chunk.text))
+        yield from ((chunk.text, each) for each in lesson.ask(Document(f"{document.id}#{number}", chunk.text)))
 
 
 def _length_of_answers(options: LabelOptions, endpoint: Any, store: Store | None) -> tuple[float, float, float]:
@@ -139,5 +139,5 @@ def _length_of_answers(options: LabelOptions, endpoint: Any, store: Store | None
         count, mean = store.mean_out(request)
         if count >= ENOUGH:
             return mean, 0.0, SEEN_ERROR
-    base, share = OUT.get(options.prompt, OWN_OUT)
+    base, share = OUT.get(options.asked_by, OWN_OUT)
     return base, share, OUT_ERROR

@@ -44,7 +44,7 @@ def label(options: LabelOptions, teacher: Teacher | None = None) -> LabelReport:
     if options.dry_run:
         raise CallError("label asks; teachers.estimate.estimate is the dry run")
     check_files(options)
-    if options.teacher == "openai":
+    if options.teacher != "replay":
         check_room((options.out.parent, store_path(options).parent))
     lesson = lesson_for(options, teacher)
     rejected = rejected_path(options.out)

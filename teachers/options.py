@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distill.options import Options, option
+from teachers.conversations import STYLES
 
 LANGUAGES = ("auto", "en", "zh")
+CONVERSATION = "conversation"
+"""The prompt that asks about each type by itself; its turns stand in `teachers.conversations`."""
 
 
 @dataclass(frozen=True)
@@ -16,11 +19,15 @@ class LabelOptions(Options):
 
     inputs: tuple[Path, ...] = option((), "documents to label: jsonl, conll or text", argument=True, flag="input")
     out: Path = option(help="where the labelled documents go (JSONL)")
-    teacher: str = option("openai", "who labels", choices=("openai", "replay"))
-    prompt: str = option("cot", "standard, cot, open, definition or a Jinja file of your own")
+    teacher: str = option("openai", "who labels", choices=("openai", "llama", "replay"))
+    prompt: str | None = option(
+        None, "standard, cot, open, definition, conversation or a Jinja file of your own; cot if not given, "
+        "conversation with llama"
+    )
+    style: str = option("rait", "wording of conversation: rait quotes a type, uniner does not", choices=STYLES)
     language: str = option("auto", "wording of open and definition; auto looks at each text", choices=LANGUAGES)
     responses: Path | None = option(None, "recorded answers for replay: JSONL of id and response")
-    model: str | None = option(None, "the model's name at the server")
+    model: str | None = option(None, "the model's name at the server; llama: its folder, or a name on the hub")
     base_url: str | None = option(None, "any server that speaks /v1/chat/completions; OpenAI's own if not given")
     api_key_env: str | None = option(
         None, "NAME of the environment variable with the key; OPENAI_API_KEY for OpenAI's own server"
@@ -28,7 +35,10 @@ class LabelOptions(Options):
     param: tuple[str, ...] = option((), "k=v for the server, v as JSON or text; nothing else is sent along")
     labels: Path | None = option(None, "label set (labels.toml); LOC, MISC, ORG and PER if not given")
     shots: int | None = option(None, "worked examples in the prompt; four if they fit the labels", at_least=0)
-    shots_by: str = option("fixed", "which examples a document gets", choices=("fixed", "random", "nearest"))
+    shots_by: str = option(
+        "fixed", "which examples a document gets; filtered: the nearest that BM25 finds near enough (conversation)",
+        choices=("fixed", "random", "nearest", "filtered", "none"),
+    )
     shots_from: Path | None = option(None, "labelled documents to take examples from")
     shots_per_label: int | None = option(None, "nearest: examples that may show a label, at most", at_least=1)
     embedder: str = option("minilm", "nearest: what embeds sentences: minilm, a folder, or a name on the hub")
@@ -55,3 +65,8 @@ class LabelOptions(Options):
     dry_run: bool = option(False, "ask nothing; estimate requests, tokens and cost")
     max_requests: int | None = option(None, "stop after so many requests", at_least=1)
     json: bool = option(False, "print the report as JSON")
+
+    @property
+    def asked_by(self) -> str:
+        """The prompt, where none is given the teacher's usual one."""
+        return self.prompt or (CONVERSATION if self.teacher == "llama" else "cot")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -47,9 +46,10 @@ class Prompt:
     def shape(self) -> Shape:
         """What the prompt asks for."""
         found = re.search(r"""\{%-?\s*set\s+shape\s*=\s*["'](\w+)["']""", self.source)
-        for shape in get_args(Shape):
+        shapes: tuple[Shape, ...] = ("dictionary", "list")
+        for shape in shapes:
             if found and found.group(1) == shape:
-                return shape  # type: ignore[no-any-return]
+                return shape
         if found:
             raise InputError(f"shape is dictionary or list, not {found.group(1)!r}", path=self.path)
         return "dictionary"

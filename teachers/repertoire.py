@@ -11,7 +11,9 @@ from teachers.answers import Shape
 
 Language = Literal["en", "zh", "other"]
 
-SHAPES: dict[str, Shape] = {"standard": "dictionary", "cot": "dictionary", "open": "list", "definition": "list"}
+SHAPES: dict[str, Shape] = {
+    "standard": "dictionary", "cot": "dictionary", "open": "list", "definition": "list", "conversation": "names",
+}  # fmt: skip
 """The built-in prompts and the shape of the answer that each asks for."""
 OPEN = ("open", "definition")
 """Those that leave the types to the teacher."""

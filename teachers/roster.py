@@ -14,11 +14,9 @@ from distill.labels import LabelSet, read_labels
 from distill.libraries import resolve
 from teachers.answers import Shape
 from teachers.chunks import Chunk, chunks_of, counted_by, estimated
-from teachers.embeddings import embedder
 from teachers.filters import Filters
 from teachers.intake import identity
-from teachers.neighbours import nearest
-from teachers.options import LabelOptions
+from teachers.options import CONVERSATION, LabelOptions
 from teachers.purse import Purse
 from teachers.repertoire import OPEN, SHAPES, language_of
 from teachers.replay import ReplayTeacher
@@ -36,7 +34,8 @@ class Lesson:
     """All that a run needs: who answers, what a document is turned into, how its answer is read."""
 
     teacher: Teacher
-    ask: Callable[[Document], Conversation]
+    ask: Callable[[Document], Sequence[Conversation]]
+    """Most prompts are one conversation; `conversation` is one for each label."""
     reader: Reader
     divide: Callable[[str], Sequence[Chunk]]
     """The stretches of a text that are asked about one by one."""
@@ -47,13 +46,15 @@ class Lesson:
 
 def lesson_for(options: LabelOptions, teacher: Teacher | None = None) -> Lesson:
     """The lesson that the options describe; a given `teacher` answers in place of the one they name."""
-    own_prompt = options.prompt not in SHAPES
-    asks = options.teacher == "openai"
-    prompt = resolve("teachers.prompting:Prompt", "teach")(options.prompt) if own_prompt or asks else None
-    shape: Shape = prompt.shape() if prompt else SHAPES[options.prompt]
+    own_prompt = options.asked_by not in SHAPES
+    asks, interviews = options.teacher != "replay", options.asked_by == CONVERSATION
+    rendered = own_prompt or (asks and not interviews)
+    prompt = resolve("teachers.prompting:Prompt", "teach")(options.asked_by) if rendered else None
+    shape: Shape = prompt.shape() if prompt else SHAPES[options.asked_by]
+    _check(options, asks)
     labels = _labels(options, shape)
     rules = AlignmentRules(_occurrences(options, shape), options.similarity)
-    name = prompt.name if prompt else options.prompt
+    name = prompt.name if prompt else options.asked_by
     call: dict[str, Any] = {
         "input": [identity(path) for path in options.inputs], "teacher": options.teacher, "prompt": name,
         "labels": repr(labels.labels) if labels else None, "occurrences": rules.occurrences,
@@ -62,26 +63,62 @@ def lesson_for(options: LabelOptions, teacher: Teacher | None = None) -> Lesson:
     }  # fmt: skip
     if prompt:
         call["prompt text"] = prompt.source
+    divide = _divide(options, call)
     if asks:
-        ask, chosen, purse = _asking(options, prompt, labels, call, teacher)
+        call |= _what_is_asked(options)
+        named = labels or read_labels(BUILT_IN_LABELS)
+        interviewer = resolve("teachers.interview:interviewer", "retrieve")
+        ask = interviewer(options, named, divide) if interviews else _asking(options, prompt, labels)
+        chosen, purse = (teacher, Purse()) if teacher is not None else _teacher(options)
     else:
         ask, chosen, purse = _nothing_to_say, teacher or _replay(options, call), Purse()
     filters = Filters(options.language) if shape == "list" else None
     reader = Reader(chosen.name, name, shape, labels, rules, filters)
-    return Lesson(chosen, ask, reader, _divide(options, call), call, purse)
+    return Lesson(chosen, ask, reader, divide, call, purse)
 
 
 def _divide(options: LabelOptions, call: dict[str, Any]) -> Callable[[str], Sequence[Chunk]]:
     """How long texts are divided. Recorded answers are those of whole documents, unless the options say otherwise."""
     most = options.chunk_tokens if options.chunk_tokens is not None else 0 if options.teacher == "replay" else CHUNK
-    tokens = counted_by(options.chunk_tokenizer) if options.chunk_tokenizer and most else estimated
+    own = Path(options.model or "") / "tokenizer.json"  # a local model's; a server's model is only a name
+    counter = options.chunk_tokenizer or (own if options.teacher == "llama" and own.is_file() else None)
+    tokens = counted_by(counter) if counter and most else estimated
     call["chunk-tokens"], call["chunk-tokenizer"] = most, str(options.chunk_tokenizer or "")
     return (lambda text: chunks_of(text, most, tokens)) if most else (lambda text: [Chunk(0, text)])
 
 
-def _nothing_to_say(document: Document) -> Conversation:
+def _nothing_to_say(document: Document) -> Sequence[Conversation]:
     """What a recorded answer is asked by: the id alone."""
-    return Conversation(document.id, ())
+    return (Conversation(document.id, ()),)
+
+
+def _check(options: LabelOptions, asks: bool) -> None:
+    """Raise CallError for options that do not go together."""
+    if options.asked_by == CONVERSATION and not asks:
+        raise CallError(f"--teacher {options.teacher} has one answer a document, --prompt conversation one a type")
+    if options.shots_by == "filtered" and options.asked_by != CONVERSATION:
+        raise CallError("--shots-by filtered goes with --prompt conversation; nearest goes with all prompts")
+    chosen = options.shots_by in ("nearest", "filtered", "random") and options.shots != 0
+    if options.asked_by == CONVERSATION and chosen and options.shots_from is None:
+        raise CallError(f"--shots-by {options.shots_by} needs --shots-from, labelled documents to take examples from")
+
+
+def _teacher(options: LabelOptions) -> tuple[Teacher, Purse]:
+    """Whoever answers, behind its store."""
+    if options.teacher == "llama":
+        return resolve("teachers.llama:llama_for", "llama")(options), Purse()
+    return server_for(options)
+
+
+def _what_is_asked(options: LabelOptions) -> dict[str, Any]:
+    """What shapes a conversation or its answer, for the fingerprint of the call."""
+    return {
+        "style": options.style, "shots": options.shots, "shots-by": options.shots_by, "seed": options.seed,
+        "shots-per-label": options.shots_per_label, "embedder": options.embedder,
+        "shots-from": identity(options.shots_from) if options.shots_from else None,
+        "base-url": options.base_url and shown_address(options.base_url),
+        "model": options.model, "param": options.param,
+    }  # fmt: skip
 
 
 def _labels(options: LabelOptions, shape: str) -> LabelSet | None:
@@ -104,31 +141,26 @@ def _replay(options: LabelOptions, call: dict[str, Any]) -> Teacher:
 
 
 def _asking(
-    options: LabelOptions, prompt: Any, labels: LabelSet | None, call: dict[str, Any], teacher: Teacher | None
-) -> tuple[Callable[[Document], Conversation], Teacher, Purse]:
-    """A prompt for every document, and the server behind its store."""
-    free = labels is None and options.prompt in OPEN
+    options: LabelOptions, prompt: Any, labels: LabelSet | None
+) -> Callable[[Document], Sequence[Conversation]]:
+    """A prompt for every document."""
+    free = labels is None and options.asked_by in OPEN
     named = labels or read_labels(BUILT_IN_LABELS)
     shots = _shots(options, None if free else named)
-    call |= {
-        "shots": options.shots, "shots-by": options.shots_by, "seed": options.seed,
-        "shots-per-label": options.shots_per_label, "embedder": options.embedder,
-        "shots-from": identity(options.shots_from) if options.shots_from else None,
-        "base-url": options.base_url and shown_address(options.base_url),
-        "model": options.model, "param": options.param,
-    }  # fmt: skip
 
-    def ask(document: Document) -> Conversation:
+    def ask(document: Document) -> Sequence[Conversation]:
         language = language_of(document.text) if options.language == "auto" else options.language
-        return Conversation(document.id, prompt.messages(document.text, named, shots(document), language))
+        return (Conversation(document.id, prompt.messages(document.text, named, shots(document), language)),)
 
-    if teacher is not None:
-        return ask, teacher, Purse()
-    return ask, *server_for(options)
+    return ask
 
 
 def _shots(options: LabelOptions, labels: LabelSet | None) -> Choice:
+    if options.shots_by == "none":
+        return lambda _: ()
     if options.shots_by != "nearest":
         return shots_for(labels, options.shots_from, options.shots, options.shots_by, options.seed)
     shots, count = examples(labels, options.shots_from, options.shots)
-    return nearest(shots, count, embedder(options.embedder), options.shots_per_label)
+    embed = resolve("teachers.embeddings:embedder", "retrieve")(options.embedder)
+    nearest = resolve("teachers.neighbours:nearest", "retrieve")
+    return nearest(shots, count, embed, options.shots_per_label)  # type: ignore[no-any-return]

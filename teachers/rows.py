@@ -30,6 +30,17 @@ class Rejected:
     row: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A reply as it was understood: its answer, or of what kind of trouble it is, and why."""
+
+    reply: Reply
+    about: str
+    kind: Kind | None
+    reason: str
+    answer: Answer | None = None
+
+
 Row = dict[str, Any] | Rejected
 """A labelled document as JSON, or a rejected one."""
 
@@ -45,23 +56,42 @@ class Reader:
     rules: AlignmentRules
     filters: Filters | None = None
 
-    def read(self, document: Document, reply: Reply) -> Row:
-        """The labelled document, or why the reply labels nothing."""
+    def read(self, document: Document, heard: Sequence[Heard]) -> Row:
+        """The labelled document, or why a reply labels nothing: where one of several does not, none of them counts."""
+        for each in heard:
+            if each.kind:
+                reason = each.reason + (f" (asked about {each.about!r})" if each.about else "")
+                entities = self._labelled(document, each.answer, each.reply)["entities"] if each.answer else ()
+                return rejected(document, each.kind, reason, each.reply, entities)
+        if len(heard) == 1 and heard[0].answer:
+            return self._labelled(document, heard[0].answer, heard[0].reply)
+        answers = [each.answer for each in heard if each.answer]
+        whole = Answer(
+            tuple(mention for answer in answers for mention in answer.mentions),
+            tuple(note for answer in answers for note in answer.notes),
+            "\n".join(answer.reasoning for answer in answers if answer.reasoning),
+        )
+        thought = "\n".join(each.reply.thought.strip() for each in heard if each.reply.thought.strip())
+        return self._labelled(document, whole, Reply(thought=thought))
+
+    def heard(self, reply: Reply, about: str = "") -> Heard:
+        """What one reply says; `about` is the type that was asked about, which a list of names does not repeat."""
         if reply.error:
-            return rejected(document, "no answer", reply.error)
+            return Heard(reply, about, "no answer", reply.error)
         if reply.finish in REFUSALS:
-            return rejected(document, "refused", f"the teacher refused ({reply.finish})", reply)
+            return Heard(reply, about, "refused", f"the teacher refused ({reply.finish})")
         try:
             answer = parse_answer(reply.text, self.shape, self.labels)
         except UnparsedAnswer as error:
             kind: Kind = "truncated" if reply.finish == "length" or "cut off" in str(error) else "unparsed"
-            return rejected(document, kind, str(error), reply)
-        row = self._labelled(document, answer, reply)
+            return Heard(reply, about, kind, str(error))
+        if self.shape == "names":
+            answer = replace(answer, mentions=tuple(Mention(mention.text, about) for mention in answer.mentions))
         if answer.truncated or reply.finish == "length":
             why = next((note for note in answer.notes if note.startswith("the answer was")), "")
             why = why or "the server's limit of tokens cut the answer off"
-            return rejected(document, "truncated", why, reply, row["entities"])
-        return row
+            return Heard(reply, about, "truncated", why, answer)
+        return Heard(reply, about, None, "", answer)
 
     def _labelled(self, document: Document, answer: Answer, reply: Reply) -> dict[str, Any]:
         known: list[Mention] = []

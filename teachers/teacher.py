@@ -19,7 +19,7 @@ class Conversation:
     """What a teacher is asked about one document.
 
     `sample` numbers independent answers to the same question; `attempt` counts how often an answer that could not be
-    used was asked for again, and `because` says why.
+    used was asked for again, and `because` says why. `about` is the type asked about, where it is a single one.
     """
 
     id: str
@@ -27,6 +27,7 @@ class Conversation:
     sample: int = 0
     attempt: int = 0
     because: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
