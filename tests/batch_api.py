@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from chat_server import capitals, text_of
+from loopback import running
 
 
 class BatchApi(ThreadingHTTPServer):
@@ -108,12 +108,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def batching() -> Iterator[BatchApi]:
-    server = BatchApi()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with running(BatchApi()) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from loopback import running
+
 KEY = "sk-loopback-0123456789abcdef"
 Fault = str | None
 
@@ -161,12 +163,5 @@ def serving(
     answer: Callable[[str], str] = capitals, fault: Callable[[int, str], Fault] = lambda number, text: None,
     delay: float = 0.0,
 ) -> Iterator[ChatServer]:  # fmt: skip
-    server = ChatServer(answer, fault, delay)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with running(ChatServer(answer, fault, delay)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
