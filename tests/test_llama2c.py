@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-
-from benchmarks.llama2c import convert
+from llama2c import convert
 
 LLAMA = Path(__file__).parents[2] / "shared" / "data" / "llama"
 
@@ -21,7 +21,8 @@ def test_the_converted_model_tells_its_documented_story(tmp_path: Path) -> None:
     page = (LLAMA / "stories260K.md").read_text(encoding="utf-8")
     told = re.search(r"-t 0\.0\n(.*?)\n```", page, re.DOTALL)
     assert told
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder)
     ids = model.generate(torch.tensor([[1]]), max_new_tokens=256, do_sample=False)
     story = tokenizer.decode(ids[0], skip_special_tokens=True).strip()
     assert story.startswith(told[1])

@@ -1,6 +1,6 @@
 """llama2.c's checkpoints as transformers folders: the weights, and a tokenizer that cuts as its C code does.
 
-    python benchmarks/llama2c.py ../shared/data/llama/stories260K.bin ../shared/data/llama/tok512.bin build/stories260K
+    python tests/llama2c.py ../shared/data/llama/stories260K.bin ../shared/data/llama/tok512.bin build/stories260K
 """
 
 from __future__ import annotations
