@@ -55,8 +55,10 @@ def serve(options: ServeOptions) -> ServeReport:
         student.tag(["The first answer takes longest."])
         limits = Limits(options.max_body, options.max_text, options.queue, options.timeout)
         service = service_class(student, limits, threads)
-        say(f"{options.bundle} answers at {address(listener)} with {threads} threads; Ctrl-C stops it")
-        _run(application(service, token), listener, options)
+        server = _server(application(service, token), options)
+        with _stopped_by_signals(server):
+            say(f"{options.bundle} answers at {address(listener)} with {threads} threads; Ctrl-C stops it")
+            server.run(sockets=[listener])
     metrics = service.metrics
     return ServeReport(metrics.requests.total(), metrics.texts, metrics.faults)
 
@@ -87,7 +89,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def _run(app: Any, listener: socket.socket, options: ServeOptions) -> None:
+def _server(app: Any, options: ServeOptions) -> Any:
     import uvicorn
 
     config = uvicorn.Config(
@@ -95,9 +97,7 @@ def _run(app: Any, listener: socket.socket, options: ServeOptions) -> None:
         proxy_headers=False, limit_concurrency=options.queue + _CONNECTIONS, timeout_keep_alive=30,
         timeout_graceful_shutdown=int(options.timeout) + 1,
     )  # fmt: skip
-    server = uvicorn.Server(config)
-    with _stopped_by_signals(server):
-        server.run(sockets=[listener])
+    return uvicorn.Server(config)
 
 
 @contextmanager

@@ -22,8 +22,10 @@ from distill.errors import CallError
 from distill.progress import say
 
 NAME = "ner-distill"
-REQUIRED = ("typer", "rich", "numpy", "tokenizers", "onnxruntime")
-"""What `students.runtime` and the command line import; pip finds what these need in turn."""
+REQUIRED = ("typer", "rich", "numpy", "tokenizers", "onnxruntime", "fastapi", "uvicorn", "httptools")
+"""What `students.runtime`, the command line and the service import; pip finds what these need in turn."""
+WINDOWS, ELSEWHERE = ("colorama",), ("uvloop",)
+"""What is needed on Windows alone, for click, and what Windows does not have."""
 PACKAGES, ROOF = ("distill", "students", "curricula", "teachers"), "cli"
 FOLDER, INSTALL = "wheels", "install.sh"
 _SCRIPT = Path(__file__).with_name(INSTALL)
@@ -58,7 +60,7 @@ def _download(target: Path, platform: str | None, python: str | None) -> None:
         pins.write_text("".join(f"{line}\n" for line in _installed()), encoding="utf-8")
         chosen = [flag for tag in tags(platform) for flag in ("--platform", tag)] if platform else []
         chosen += ["--python-version", python] if python else []
-        wanted = [*REQUIRED, *(["colorama"] if (platform or "").startswith("win") else [])]  # click's, on Windows alone
+        wanted = [*REQUIRED, *(WINDOWS if (platform or sys.platform).startswith("win") else ELSEWHERE)]
         call = [
             sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input",
             "--only-binary=:all:", "--dest", str(target), "--constraint", str(pins), *chosen, *wanted,

@@ -60,13 +60,22 @@ sh "$1/install.sh" "$2/env"
 cd "$2"
 env/bin/ner-distill selftest "$1"
 env/bin/ner-distill predict "$1" --text "Globex moved from Quito to Cairoville"
-env/bin/python - <<'SILENT'
-import socket
+env/bin/python - "$1" <<'SERVED'
+import fcntl, json, signal, socket, struct, subprocess, sys, urllib.request
+with socket.socket() as line:  # loopback exists here, and is down
+    fcntl.ioctl(line, 0x8914, struct.pack("16sh22x", b"lo", 1))
+with subprocess.Popen(["env/bin/ner-distill", "serve", sys.argv[1], "--port", "0"], stderr=subprocess.PIPE) as service:
+    url = service.stderr.readline().decode().partition(" answers at ")[2].split()[0]
+    asked = urllib.request.Request(url + "tag", b'{"text": "Globex left Quito"}', {"Content-Type": "application/json"})
+    print("served:", json.load(urllib.request.urlopen(asked))["text"])
+    service.send_signal(signal.SIGTERM)
+    service.stderr.read()
+assert service.returncode == 0, service.returncode
 try:
     socket.create_connection(("192.0.2.1", 80), 3)
 except OSError as error:
     print("no way out:", error)
-SILENT
+SERVED
 """
 
 
@@ -103,7 +112,7 @@ def test_it_installs_and_answers_where_there_is_no_network(tiny_run: Path, tmp_p
     assert done.returncode == 0, done.stdout + done.stderr
     assert "replayed texts agree" in done.stdout and '"text": "Globex moved' in done.stdout
     left = [str(path) for path in (room / "home").rglob("*")]
-    assert "no way out" in done.stdout and not left
+    assert "served: Globex left Quito" in done.stdout and "no way out" in done.stdout and not left
     damaged = next((bundle / "wheels").glob("rich-*"))
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
     call[-1] = str(tmp_path / "other")
