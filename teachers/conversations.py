@@ -50,6 +50,7 @@ _SHOWN = re.compile(r"(?:(?:Dataset: |数据集：)(?P<dataset>[^\n]*)\n ?)?(?:T
 _ASKED = re.compile(
     r'What describes (?P<q>"?)(?P<en>.+)(?P=q) in the text\?|文本中属于(?P<p>"?)(?P<zh>.+)(?P=p)的实体有哪些？'
 )
+_written = json.JSONEncoder(ensure_ascii=False).encode
 _UNASKABLE = re.compile(r"[\"“”{}\x00-\x1f\x7f\u2028\u2029]")
 
 
@@ -98,12 +99,12 @@ def passage(text: str, wording: Wording) -> str:
 
 def answer(mentions: Iterable[str]) -> str:
     """The answer to one question: a JSON list, each different mention once."""
-    return json.dumps(list(dict.fromkeys(mentions)), ensure_ascii=False)
+    return _written(list(dict.fromkeys(mentions)))
 
 
 def answer_at_once(pairs: Iterable[Pair]) -> str:
     """The answer to the question about all types: a JSON list of `{mention: type}`, each different pair once."""
-    return json.dumps([{mention: kind} for mention, kind in dict.fromkeys(pairs)], ensure_ascii=False)
+    return _written([{mention: kind} for mention, kind in dict.fromkeys(pairs)])
 
 
 def examples_shown(examples: Sequence[Example], wording: Wording) -> list[Turn]:

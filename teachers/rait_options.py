@@ -37,7 +37,7 @@ class RaitBuildOptions(Options):
     negatives: float = option(0.5, "negative types for each positive one (RA-IT: 0.5)", at_least=0)
     n: int | None = option(None, "so many documents, drawn by the seed; all if not given", at_least=1)
     seed: int = option(0, "seed of every draw")
-    chunk_tokens: int = option(256, "longer passages are divided between sentences; 0: never", at_least=0)
+    chunk_tokens: int = option(512, "longer passages are divided between sentences; 0: never", at_least=0)
     chunk_tokenizer: Path | None = option(None, "tokenizer.json that counts tokens; estimated if not given")
     cut_off: int = option(2048, "tokens of a conversation; longer ones become several; 0: any length", at_least=0)
     shots: int = option(2, "examples in front of a passage", at_least=0)

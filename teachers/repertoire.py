@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from functools import lru_cache
 from typing import Literal
 
@@ -25,11 +26,13 @@ def language_of(text: str) -> Language:
     Chinese is what is written in ideographs with next to no kana among them; Latin letters count as English. A
     Chinese word is about two characters and an English one about five letters, so an ideograph counts twice.
     """
+    if text.isascii():
+        return "en"
     counts = {"latin": 0, "ideograph": 0, "kana": 0, "other": 0}
-    for char in text:
+    for char, times in Counter(text).items():
         kind = _script(char)
         if kind:
-            counts[kind] += 1
+            counts[kind] += times
     if counts["kana"] * 20 < counts["ideograph"] and 2 * counts["ideograph"] >= counts["latin"] + counts["other"]:
         return "zh"
     return "other" if counts["latin"] < counts["other"] + counts["kana"] + counts["ideograph"] else "en"
