@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from distill.errors import InputError, did_you_mean
 from distill.files import existing
@@ -15,6 +16,7 @@ from distill.files import existing
 SHIPPED = Path(__file__).parent / "prices.toml"
 KEYS = frozenset({"input", "output", "cached", "batch"})
 MILLION = 1_000_000
+OPENAI_HOST = "api.openai.com"  # regional ones cost more
 
 _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}\Z|-\d{4}\Z")
 
@@ -40,9 +42,10 @@ class Price:
         return Price(self.input * share, self.output * share, cached, 1.0)
 
 
-def read_prices(path: Path | None = None) -> dict[str, Price]:
-    """The prices that come with the program, under those of the user's own file."""
-    return _read(SHIPPED) | (_read(existing(path, "price file")) if path else {})
+def read_prices(path: Path | None = None, url: str | None = None) -> dict[str, Price]:
+    """The prices of the user's own file, over those that come with the program where the server is OpenAI's."""
+    own = url is None or (urlsplit(url).hostname or "") == OPENAI_HOST
+    return (_read(SHIPPED) if own else {}) | (_read(existing(path, "price file")) if path else {})
 
 
 def price_of(model: str | None, prices: Mapping[str, Price]) -> Price | None:

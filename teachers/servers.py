@@ -47,7 +47,7 @@ def endpoint_of(options: LabelOptions) -> Any:
 
 def purse_for(options: LabelOptions) -> Purse:
     """The purse that the options describe; a budget without a price would stop nothing."""
-    price = price_of(options.model, read_prices(options.prices))
+    price = price_of(options.model, read_prices(options.prices, options.base_url))
     if options.budget is not None and price is None:
         raise CallError(f"--budget needs the price of {options.model!r}; write it into a file and give it by --prices")
     return Purse(price, options.budget, output_limit(parameters_of(options.param)))

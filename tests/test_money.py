@@ -47,9 +47,20 @@ def test_prices_are_found_by_name_and_by_dated_name(tmp_path: Path) -> None:
     assert price_of("gpt-4o-2024-08-06", prices) == Price(1.0, 2.0)
     assert price_of("gpt-4o-mini", prices) == read_prices()["gpt-4o-mini"]
     assert price_of("gpt-4o-other", prices) is None
+    assert price_of("gpt-4o-2024-05-13", read_prices()) == Price(5.0, 15.0)
     assert price_of("mine", prices) == Price(3.0, 4.0, 1.0)
     assert Price(3.0, 4.0, 1.0).cost(1_000_000, 500_000, cached=400_000) == pytest.approx(0.6 * 3 + 0.4 + 2)
     assert Price(3.0, 4.0, 1.0).in_batch() == Price(1.5, 2.0, 0.5, 1.0)
+
+
+def test_a_model_of_another_server_has_no_price_by_its_name_alone(tmp_path: Path) -> None:
+    with serving() as server:
+        report = label(options(tmp_path, server, 2, model="gpt-4o"))
+        assert (report.spent, report.unpriced, report.price) == (0.0, 2, None)
+        with pytest.raises(CallError, match="--budget needs the price of 'gpt-4o'"):
+            label(options(tmp_path, server, 2, model="gpt-4o", out=tmp_path / "M.jsonl", budget=1.0))
+    assert "the price of 2 answers is not known" in str(report)
+    assert read_prices(None, "https://api.openai.com/v1") == read_prices()
 
 
 @pytest.mark.parametrize(
