@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,10 +40,15 @@ class _Bar:
         self._bar.update(self._task, note=text)  # type: ignore[attr-defined]
 
 
+def speaks() -> bool:
+    """Whether this process speaks: of several that train together (torchrun, accelerate launch) only the first."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Progress]:
     """A rich bar on a terminal's stderr, Silent elsewhere. `total` counts units, None where it is not known."""
-    if not sys.stderr.isatty():
+    if not (speaks() and sys.stderr.isatty()):
         yield Silent()
         return
     from rich.console import Console
@@ -59,4 +65,5 @@ def progress(what: str, total: int | None = None) -> Iterator[Progress]:
 
 def say(text: str) -> None:
     """One line for the person at the terminal, on stderr; results go to stdout."""
-    print(text, file=sys.stderr, flush=True)
+    if speaks():
+        print(text, file=sys.stderr, flush=True)

@@ -24,8 +24,27 @@ class Weighted(NamedTuple):
     weight: float
 
 
+class Step(NamedTuple):
+    """What one step of the optimizer learns from: one batch, or as many as are accumulated."""
+
+    batches: list[list[Weighted]]
+
+    @property
+    def windows(self) -> list[Weighted]:
+        return [one for batch in self.batches for one in batch]
+
+    @property
+    def words(self) -> int:
+        return sum(len(one.example.tags) for one in self.windows)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens without padding."""
+        return sum(len(one.example.ids) for one in self.windows)
+
+
 class Batch(NamedTuple):
-    """Arrays of one step.
+    """Arrays of what the model sees at once.
 
     `ids` and `mask` have shape (windows, longest); `at` holds indices into the flattened ids of words' first pieces,
     with their `tags` and `weights`, shape (words,).
@@ -43,18 +62,56 @@ class Batch(NamedTuple):
         return int(self.mask.sum())
 
 
-def batches(windows: Sequence[Weighted], size: int, seed: str) -> list[list[Weighted]]:
+def batches(windows: Sequence[Weighted], size: int, seed: str, *, tokens: int | None = None) -> list[list[Weighted]]:
     """Windows in shuffled order into batches of `size`, a pure function of their order and the seed.
 
-    Each stretch of MEGA batches is sorted by length, so that its batches need little padding, and then all batches are
-    shuffled; only the last batch of all may be smaller.
+    With `tokens`, a batch holds as many windows as make at most so many tokens, padding included. Each stretch of
+    MEGA batches is sorted by length, so that its batches need little padding, and then all batches are shuffled; of
+    `size` windows only the last batch of all may be smaller.
     """
     cut: list[list[Weighted]] = []
-    for start in range(0, len(windows), size * MEGA):
-        stretch = sorted(windows[start : start + size * MEGA], key=lambda one: len(one.example.ids))
-        cut += [stretch[at : at + size] for at in range(0, len(stretch), size)]
+    for stretch in _stretches(windows, size) if tokens is None else _stretches_of_tokens(windows, tokens):
+        ordered = sorted(stretch, key=lambda one: len(one.example.ids))
+        if tokens is None:
+            cut += [ordered[at : at + size] for at in range(0, len(ordered), size)]
+        else:
+            cut += _within(ordered, tokens)
     random.Random(f"{seed}/batches").shuffle(cut)
     return cut
+
+
+def _stretches(windows: Sequence[Weighted], size: int) -> Iterator[Sequence[Weighted]]:
+    for start in range(0, len(windows), size * MEGA):
+        yield windows[start : start + size * MEGA]
+
+
+def _stretches_of_tokens(windows: Sequence[Weighted], tokens: int) -> Iterator[Sequence[Weighted]]:
+    stretch: list[Weighted] = []
+    total = 0
+    for one in windows:
+        if total + len(one.example.ids) > tokens * MEGA:
+            yield stretch
+            stretch, total = [], 0
+        stretch.append(one)
+        total += len(one.example.ids)
+    if stretch:
+        yield stretch
+
+
+def _within(ordered: Sequence[Weighted], tokens: int) -> list[list[Weighted]]:
+    """Windows, the shortest first, into batches that fit; the newest window is a batch's longest."""
+    cut: list[list[Weighted]] = []
+    for one in ordered:
+        if cut and (len(cut[-1]) + 1) * len(one.example.ids) <= tokens:
+            cut[-1].append(one)
+        else:
+            cut.append([one])
+    return cut
+
+
+def steps(cut: Sequence[list[Weighted]], accumulate: int) -> list[Step]:
+    """Batches into steps of `accumulate` batches; the last of an epoch may have fewer."""
+    return [Step(list(cut[at : at + accumulate])) for at in range(0, len(cut), accumulate)]
 
 
 def collate(windows: Sequence[Weighted], pad_id: int) -> Batch:

@@ -1,7 +1,8 @@
-"""What the machine offers to PyTorch: device, bf16, threads."""
+"""What the machine offers to PyTorch: device, bf16, threads, processes."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,24 +20,34 @@ class Hardware:
     device: str
     precision: str
     threads: int
+    processes: int = 1
 
     @property
     def bf16(self) -> bool:
         return self.precision == "bf16"
 
     def as_dict(self) -> dict[str, str | int]:
-        return asdict(self)
+        """As options; one process goes without saying."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("processes", 1)}
 
 
-def found_hardware(precision: str, threads: int | None) -> Hardware:
-    """The GPU where there is one; for "auto" bf16 where it is done in hardware, fp32 otherwise."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+def found_hardware(precision: str, threads: int | None, device: str = "auto") -> Hardware:
+    """What the options come to on this machine.
+
+    For "auto" the GPU where there is one, and bf16 where it is done in hardware, fp32 otherwise. Raises CallError for
+    what the machine does not have.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise CallError("--device cuda: PyTorch finds no GPU on this machine; use --device cpu or auto")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     able = _bf16(device)
     if precision == "bf16" and not able:
         raise CallError("--precision bf16: this machine has no bf16 instructions, it would only be slow; use auto")
     chosen = "bf16" if precision == "bf16" or (precision == "auto" and able) else "fp32"
     # PyTorch knows the machine's cores, not the share of them that a container has.
-    return Hardware(device, chosen, threads or min(torch.get_num_threads(), cores()))
+    count = threads or min(torch.get_num_threads(), cores())
+    return Hardware(device, chosen, count, int(os.environ.get("WORLD_SIZE", "1")))  # as torchrun and accelerate say it
 
 
 def _bf16(device: str) -> bool:

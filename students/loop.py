@@ -6,6 +6,7 @@ import math
 import shutil
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,63 +15,52 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from curricula.blending import DISTILLED, GOLD, Blend
-from curricula.schedules import schedule
+from curricula.blending import DISTILLED, GOLD
 from distill.errors import CallError
 from distill.progress import Progress, progress, say
 from distill.runs import replace_folder
 from distill.scores import Score, score_documents
 from students import checkpoints
-from students.batches import Batch, Weighted, batches, collate
+from students.batches import Batch, Step, Weighted, batches, collate, steps
 from students.decode import TagSet
 from students.encode import Encoder
-from students.hardware import Hardware, found_hardware, threads
-from students.material import Material, read_material
+from students.hardware import threads
+from students.memory import fit_of, heaviest
 from students.model import Student, load_student, longest_input, new_classifier, write_student, write_tokenizer
 from students.options import Recipe, TrainOptions
 from students.pace import Pace
 from students.predictor import predict_encoded
+from students.processes import Processes, processes
 from students.report import TrainReport, config_of
 from students.runfolder import RunFolder
+from students.setting import Setting, setting_of
 from students.targets import Examples, examples
 from students.vocabulary import Vocabulary
+
+LOOK = 16
+"""Steps after which the losses are looked at: a look waits for the device, and a GPU is best left to run ahead."""
 
 
 def run(options: TrainOptions) -> TrainReport:
     """Train, or go on training, or find that all is done; see `students.train.fit`."""
     setting = setting_of(options)
     folder = RunFolder(options.out)
-    config = config_of(options, setting.recipe, setting.material, setting.hardware)
+    config = config_of(setting)
     folder.check(config)
     finished = folder.report()
     if finished is not None:
         say(f"{folder.path} is finished; nothing to train")
         return TrainReport.from_json(folder.path, finished)
-    with threads(setting.hardware.threads), torch.random.fork_rng(), TemporaryDirectory() as tokenizer:
-        training = Training(setting, folder, Path(tokenizer))
-        folder.claim(config)  # only now, so that a call that cannot be right leaves nothing behind
+    with (
+        processes(setting.hardware.device) as all_of_us,
+        threads(setting.hardware.threads),
+        torch.random.fork_rng(),
+        TemporaryDirectory() as tokenizer,
+    ):
+        training = Training(setting, folder, Path(tokenizer), all_of_us)
+        if all_of_us.first:
+            folder.claim(config)  # only now, so that a call that cannot be right leaves nothing behind
         return training.run()
-
-
-@dataclass(frozen=True)
-class Setting:
-    """All that shapes a training; two of the same Setting end with the same student."""
-
-    options: TrainOptions
-    recipe: Recipe
-    material: Material
-    blend: Blend
-    hardware: Hardware
-
-
-def setting_of(options: TrainOptions) -> Setting:
-    """Options with their recipe, data, blend and hardware. Raises CallError where the schedule lacks its data."""
-    recipe, material = options.resolved(), read_material(options)
-    blend = Blend(
-        schedule(options.schedule, options.k, options.n), recipe.epochs, len(material.distilled), len(material.gold),
-        options.seed, options.blend,
-    )  # fmt: skip
-    return Setting(options, recipe, material, blend, found_hardware(options.precision, options.threads))
 
 
 @dataclass
@@ -89,141 +79,223 @@ class Done:
 class Training:
     """One training between its first step and its report."""
 
-    def __init__(self, setting: Setting, folder: RunFolder, tokenizer: Path) -> None:
+    def __init__(self, setting: Setting, folder: RunFolder, tokenizer: Path, all_of_us: Processes) -> None:
         """Load and encode all; `tokenizer` is an empty folder for the student's tokenizer."""
         self.setting, self.recipe, self.folder, self.tokenizer = setting, setting.recipe, folder, tokenizer
-        self.done = Done()
+        self.processes, self.done = all_of_us, Done()
         options, material = setting.options, setting.material
         write_tokenizer(self.recipe.student, tokenizer)
         encoder = Encoder.from_folder(tokenizer, self.recipe.max_length, self.recipe.stride)
         tags = TagSet(material.labels.ids)
         self.model = cast(Any, new_classifier(self.recipe.student, tags, options.layers, options.seed))
         _check_length(self.model, self.recipe.max_length)
-        self.student = Student(self.model.to(setting.hardware.device), encoder, tags)
+        self.student = Student(self.model.to(all_of_us.device), encoder, tags)
         self.sources: tuple[Examples, Examples] = (
             examples(material.distilled, encoder, tags, weighted=options.weighted),
             examples(material.gold, encoder, tags, weighted=options.weighted),
         )
-        self.dev_texts = [encoder.encode(document.text) for document in material.dev]
+        mine = slice(all_of_us.rank, None, all_of_us.count)
+        self.dev = material.dev[mine]
+        self.dev_texts = [encoder.encode(document.text) for document in self.dev]
         ids = [window.ids for source in self.sources for row in source.rows for window in row]
         self.vocabulary = Vocabulary(self.model, ids, encoder.pad_id)
         self.optimizer = _optimizer(self.model, self.recipe)
-        self.plan = [len(self.batches_of(epoch)) for epoch in range(self.recipe.epochs)]
+        self.trained = all_of_us.prepare(self.model)
+        self.plan = [len(self.steps_of(epoch)) for epoch in range(self.recipe.epochs)]
         self.pace = Pace(self.recipe, sum(self.plan))
 
     def run(self) -> TrainReport:
         """All epochs that are not done yet, then the report."""
-        if self.folder.checkpoint.exists():
-            self.done = Done(**checkpoints.restore(self.folder.checkpoint, self.model, self.optimizer))
-            self.folder.write_metrics(self.done.metrics)
-            say(f"{self.folder.path}: going on after epoch {self.done.epochs} of {self.recipe.epochs}")
+        self.go_on()
         with progress("training", sum(self.plan)) as bar:
             bar.advance(self.done.steps)
-            while self.done.epochs < self.recipe.epochs:
+            while not self.is_over:
                 self.keep(self.epoch(self.done.epochs, bar))
+        first = self.processes.first
         with self.vocabulary.whole():
-            replace_folder(self.folder.last, self._write_student)
+            if first:
+                replace_folder(self.folder.last, self._write_student)
             last = self.score(self.student)
-        best = self.score(load_student(self.folder.best, self.setting.hardware.device))
+        self.processes.wait()  # until the best is whole, which all read
+        best = self.score(load_student(self.folder.best, str(self.processes.device)))
         dev = (best, last) if best is not None and last is not None else None
-        report = TrainReport.of(self.done, self.folder.path, (self.setting.material, self.sources), dev)
-        self.folder.write_report(report.kept())
-        shutil.rmtree(self.folder.checkpoint.parent)
+        report = TrainReport.of(self.done, self.folder.path, (self.setting, self.sources), dev)
+        if first:
+            self.folder.write_report(report.kept())
+            shutil.rmtree(self.folder.checkpoint.parent)
         return report
+
+    def go_on(self) -> None:
+        """Take up what a stopped training left behind."""
+        if self.folder.checkpoint.exists():
+            self.done = Done(**checkpoints.restore(self.folder.checkpoint, self.model, self.optimizer))
+            say(f"{self.folder.path}: going on after epoch {self.done.epochs} of {self.recipe.epochs}")
+        if len(set(self.processes.gathered(self.done.epochs))) > 1:
+            raise CallError(f"not all processes see the checkpoint in {self.folder.path}; --out must be one for all")
+        if self.processes.first and self.done.epochs:
+            self.folder.write_metrics(self.done.metrics)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all epochs are done, or so many brought no better dev score that patience is at its end."""
+        patience = self.setting.options.patience
+        waited = self.done.epochs - self.done.best_epoch
+        return self.done.epochs == self.recipe.epochs or (patience is not None and waited >= patience)
 
     def epoch(self, number: int, bar: Progress) -> dict[str, Any]:
         """Train epoch `number` (from 0); returns its row of metrics."""
         # Dropout draws from torch's own generator: it starts every epoch anew, so resuming needs no state of it.
-        torch.manual_seed(self.setting.options.seed * 1_000_003 + number)
+        torch.manual_seed(self.setting.options.seed * 1_000_003 + number + 499_979 * self.processes.rank)
         self.model.train()
-        plan = self.batches_of(number)
-        started, losses, words, tokens = time.perf_counter(), 0.0, 0, 0
-        for step, chosen in enumerate(plan):
-            batch = collate(chosen, self.student.encoder.pad_id)
-            try:
-                loss = self.step(batch, self.pace.lr(self.done.steps, number))
-            except torch.OutOfMemoryError:
-                shape = f"{len(batch.ids)} windows of {batch.ids.shape[1]} tokens"
-                raise CallError(f"the GPU has no memory for {shape}; lower --batch-size or --max-length") from None
-            if not math.isfinite(loss):
-                raise CallError(self._diverged(number, step, loss))
-            losses, words, tokens = losses + loss * len(batch.tags), words + len(batch.tags), tokens + batch.tokens
+        plan = self.steps_of(number)
+        started = time.perf_counter()
+        losses: list[float] = []
+        unseen: list[torch.Tensor] = []
+        for place, step in enumerate(plan):
+            unseen.append(self.step_or_stop(step, self.pace.lr(self.done.steps, number)))
             self.done.steps += 1
             bar.advance()
-        seconds = time.perf_counter() - started
+            if len(unseen) == LOOK or place + 1 == len(plan):
+                losses += self.look(unseen, number, len(losses), plan)
+                unseen = []
+        seconds, tokens, words = time.perf_counter() - started, sum(s.tokens for s in plan), [s.words for s in plan]
         self.done.epochs, self.done.tokens = number + 1, self.done.tokens + tokens
         self.done.seconds += seconds
         w0, w1 = self.setting.blend.schedule.shares(number, self.recipe.epochs)
         rows = Counter(row.source for row in self.setting.blend.epoch(number))
+        loss = sum(loss * count for loss, count in zip(losses, words, strict=True)) / max(sum(words), 1)
         return {
             "epoch": number + 1, "w0": w0, "w1": w1, "distilled": rows[DISTILLED], "gold": rows[GOLD],
-            "steps": len(plan), "loss": losses / max(words, 1), "lr": self.optimizer.param_groups[0]["lr"],
+            "steps": len(plan), "loss": loss, "lr": self.optimizer.param_groups[0]["lr"],
             "tokens": tokens, "seconds": round(seconds, 3), "tokens_per_second": round(tokens / max(seconds, 1e-9), 1),
         }  # fmt: skip
 
-    def batches_of(self, epoch: int) -> list[list[Weighted]]:
-        """The batches of an epoch (from 0): the blend's rows, their windows, windows of like length together."""
-        rows = self.setting.blend.epoch(epoch)
+    def steps_of(self, epoch: int) -> list[Step]:
+        """The steps of an epoch (from 0): the blend's rows, their windows, windows of like length together."""
+        rows, options = self.setting.blend.epoch(epoch), self.setting.options
         windows = [Weighted(w, row.weight) for row in rows for w in self.sources[row.source].rows[row.index]]
-        return batches(windows, self.recipe.batch_size, f"{self.setting.options.seed}/{epoch}")
+        seed = f"{options.seed}/{epoch}"
+        return steps(batches(windows, self.recipe.batch_size, seed, tokens=options.batch_tokens), options.accumulate)
 
-    def step(self, batch: Batch, lr: float) -> float:
-        """One step of the optimizer; returns the mean loss of the batch's words."""
-        hardware = self.setting.hardware
-        ids, mask, at, tags, weights = (
-            torch.from_numpy(each).to(hardware.device) for each in (self.vocabulary.narrow(batch.ids), *batch[1:])
-        )
-        with torch.autocast(hardware.device, dtype=torch.bfloat16, enabled=hardware.bf16):
-            logits = self.model(input_ids=ids, attention_mask=mask).logits
-        losses = nn.functional.cross_entropy(logits.flatten(0, 1)[at].float(), tags, reduction="none")
-        # Over the number of words and not the sum of weights: a batch of lightly weighted rows pulls lightly.
-        loss = (losses * weights).sum() / max(len(tags), 1)
-        cast(Any, loss).backward()
+    def step(self, step: Step, lr: float) -> torch.Tensor:
+        """One step of the optimizer; returns the loss that this process's windows add, over the step's words."""
+        words, loss = max(step.words, 1), torch.zeros((), device=self.processes.device)
+        for place, windows in enumerate(step.batches):
+            batch = collate(self.processes.share(windows), self.student.encoder.pad_id)
+            with self.processes.apart(self.trained, place + 1 < len(step.batches)):
+                own = self.losses(batch) / words
+                (own * self.processes.count).backward()  # DDP takes the mean over processes, a step the sum
+            loss += own.detach()
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return float(loss.detach())
+        return loss
+
+    def losses(self, batch: Batch) -> torch.Tensor:
+        """The sum of the losses of a batch's words, each times its weight."""
+        hardware = self.setting.hardware
+        ids, mask, at, tags, weights = (
+            torch.from_numpy(each).to(self.processes.device, non_blocking=True)
+            for each in (self.vocabulary.narrow(batch.ids), *batch[1:])
+        )
+        with torch.autocast(hardware.device, dtype=torch.bfloat16, enabled=hardware.bf16):
+            logits = self.trained(input_ids=ids, attention_mask=mask).logits
+        losses = nn.functional.cross_entropy(logits.flatten(0, 1)[at].float(), tags, reduction="none")
+        # Divided by the number of words and not the sum of weights: lightly weighted rows pull lightly.
+        return (losses * weights).sum()
+
+    def step_or_stop(self, step: Step, lr: float) -> torch.Tensor:
+        """A step; raises CallError with a size that fits where the GPU has no memory for it."""
+        try:
+            return self.step(step, lr)
+        except torch.OutOfMemoryError:
+            pass  # so that the error lets go of the tensors before smaller steps are tried
+        raise CallError(self._too_large(step))
+
+    def look(self, unseen: Sequence[torch.Tensor], epoch: int, before: int, plan: Sequence[Step]) -> list[float]:
+        """The losses of the last steps, over all processes; raises CallError for one that is no number."""
+        losses: list[float] = self.processes.total(torch.stack(tuple(unseen))).tolist()
+        for place, loss in enumerate(losses, before):
+            if not math.isfinite(loss):
+                raise CallError(self._diverged(epoch, place, loss, plan[place]))
+        if before + len(losses) == len(plan) and not all(bool(p.isfinite().all()) for p in self.model.parameters()):
+            raise CallError(self._diverged(epoch, len(plan) - 1, math.nan, plan[-1]))  # by the last step's gradient
+        return losses
 
     def keep(self, row: dict[str, Any]) -> None:
         """Score dev, keep the student where it is the best so far, and write checkpoint and metrics."""
-        started = time.perf_counter()
+        started, first = time.perf_counter(), self.processes.first
         with self.vocabulary.whole():
             dev = self.score(self.student, bf16=self.setting.hardware.bf16)
             best = dev is None or dev.f1 > self.done.best_f1  # without dev the latest is the best
             if best:
                 self.done.best_epoch, self.done.best_f1 = self.done.epochs, -1.0 if dev is None else dev.f1
-            if best and (dev is not None or self.done.epochs == self.recipe.epochs):
+            if first and best and (dev is not None or self.done.epochs == self.recipe.epochs):
                 replace_folder(self.folder.best, self._write_student)
         if dev is not None:
             row |= {"dev": dev.micro._asdict()}
         self.done.metrics.append(row | {"dev_seconds": round(time.perf_counter() - started, 3)})
-        checkpoints.save(self.folder.checkpoint, self.model, self.optimizer, vars(self.done))
-        self.folder.write_metrics(self.done.metrics)
+        if first:
+            checkpoints.save(self.folder.checkpoint, self.model, self.optimizer, vars(self.done))
+            self.folder.write_metrics(self.done.metrics)
         shown = f", dev F1 {dev.f1:.4f} (best {self.done.best_f1:.4f})" if dev is not None else ""
         speed = f"{row['tokens_per_second']:.0f} tokens/s"
         say(f"epoch {self.done.epochs}/{self.recipe.epochs}: loss {row['loss']:.4f}{shown}, {speed}")
 
     def score(self, student: Student, *, bf16: bool = False) -> Score | None:
-        """Strict dev score of a student; None without dev.
+        """Strict dev score of a student; None without dev. Each process scores its share, and all know the sum.
 
         In bf16 it is as good for choosing an epoch and twice as fast; the report has it in fp32, as it will be used.
         """
-        dev = self.setting.material.dev
-        if not dev:
+        if not self.setting.material.dev:
             return None
-        found = predict_encoded(student, dev, self.dev_texts, self.recipe.dev_batch_size, bf16=bf16)
-        return score_documents(dev, found)
+
+        def own(size: int) -> Score:
+            return score_documents(self.dev, predict_encoded(student, self.dev, self.dev_texts, size, bf16=bf16))
+
+        size = self.recipe.dev_batch_size
+        try:
+            return sum(self.processes.gathered(own(size)), Score())
+        except torch.OutOfMemoryError:
+            pass  # as in a step
+        raise CallError(f"the GPU has no memory for {size} windows on dev; {fit_of('--dev-batch-size', size, own)}")
 
     def _write_student(self, path: Path) -> None:
         shutil.copytree(self.tokenizer, path, dirs_exist_ok=True)
         write_student(self.student, path)
 
-    def _diverged(self, epoch: int, step: int, loss: float) -> str:
+    def _diverged(self, epoch: int, place: int, loss: float, step: Step) -> str:
         kept = f"; the state after epoch {epoch} is kept in {self.folder.path}" if epoch else ""
-        return f"the loss is {loss} in epoch {epoch + 1}, step {step + 1} of {self.plan[epoch]}; lower --lr{kept}"
+        where = f"epoch {epoch + 1}, step {place + 1} of {self.plan[epoch]}"
+        return f"the loss is {loss} in {where} ({self._rows(step)}); lower --lr{kept}"
+
+    def _rows(self, step: Step) -> str:
+        """The documents of a step by their ids, the first few of them."""
+        inside, material = {id(one.example) for one in step.windows}, self.setting.material
+        data = zip((material.distilled, material.gold), self.sources, strict=True)
+        pairs = [pair for documents, source in data for pair in zip(documents, source.rows, strict=True)]
+        ids = [document.id for document, windows in pairs if any(id(window) in inside for window in windows)]
+        return f"rows {', '.join(ids[:8])}" + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
+
+    def _too_large(self, step: Step) -> str:
+        """What did not fit, and the largest size that does, found by trying the longest windows."""
+        tokens = self.setting.options.batch_tokens
+        largest = max(step.batches, key=lambda batch: len(batch) * len(batch[-1].example.ids))
+        what = f"the GPU has no memory for {len(largest)} windows of {len(largest[-1].example.ids)} tokens"
+        option, size = ("--batch-tokens", tokens) if tokens else ("--batch-size", self.recipe.batch_size)
+        if self.processes.count > 1:  # the others are waiting in a step of their own: nothing can be tried
+            return f"{what} in {self.processes.count} parts; try {option} {max(size // 2, 1)}"
+        windows = [one for epoch in range(self.recipe.epochs) for s in self.steps_of(epoch) for one in s.windows]
+
+        def works(smaller: int) -> None:
+            self.optimizer.zero_grad()
+            self.step(Step([heaviest(windows, smaller, tokens=tokens is not None)]), 0.0)
+
+        remedy = fit_of(option, size, works, self.recipe.max_length if tokens else 1)
+        return f"{what}; {remedy}; --accumulate adds batches up to steps of the same size"
 
 
 def _check_length(model: Any, max_length: int) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from curricula.custom import is_function
 from curricula.schedules import schedule
+from distill.errors import CallError
 from distill.options import Options, option
 
 BLENDS = ("rows", "loss")
 DECAYS = ("linear", "cosine", "constant")
 PRECISIONS = ("auto", "bf16", "fp32")
+DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -74,17 +76,21 @@ class TrainOptions(Options):
     student: str | None = option(None, _from_recipe("student", "minilm, a folder, or a name on the hub"))
     layers: int | None = option(None, "keep this many evenly spaced layers", at_least=1)
     epochs: int | None = option(None, _from_recipe("epochs", "passes over the blend"), at_least=1)
+    patience: int | None = option(None, "stop after so many epochs without a better dev score", at_least=1)
     lr: float | None = option(None, _from_recipe("lr", "learning rate at its highest"), above=0)
     decay: str | None = option(None, _from_recipe("decay", "the learning rate's way to the end"), choices=DECAYS)
     lr_decay: float | None = option(None, _from_recipe("lr_decay", "factor an epoch on top"), above=0, at_most=1)
     warmup: float | None = option(None, _from_recipe("warmup", "share of the steps"), at_least=0, at_most=1)
     batch_size: int | None = option(None, _from_recipe("batch_size", "windows a step"), at_least=1)
+    batch_tokens: int | None = option(None, "instead: windows of so many tokens a step, padding included", at_least=1)
+    accumulate: int = option(1, "add up the gradients of so many batches before a step", at_least=1)
     dev_batch_size: int | None = option(None, _from_recipe("dev_batch_size", "windows at once on dev"), at_least=1)
     max_length: int | None = option(None, _from_recipe("max_length", "tokens a window, special ones too"), at_least=8)
     stride: int | None = option(None, _from_recipe("stride", "tokens that windows of a long text share"), at_least=0)
     weight_decay: float | None = option(None, _from_recipe("weight_decay", "AdamW's, on matrices"), at_least=0)
     clip: float | None = option(None, _from_recipe("clip", "longest gradient, 0 for no limit"), at_least=0)
     seed: int = option(1, "everything random follows from it", at_least=0)
+    device: str = option("auto", "auto: the GPU where there is one", choices=DEVICES)
     precision: str = option("auto", "auto: bf16 where the hardware has it", choices=PRECISIONS)
     threads: int | None = option(None, "CPU threads; otherwise PyTorch's own choice", at_least=1)
     out: Path = option(help="the run folder")
@@ -94,6 +100,13 @@ class TrainOptions(Options):
         super().__post_init__()
         if not is_function(self.schedule):  # a function is only run where its shares are needed
             schedule(self.schedule, self.k, self.n)
+        if self.batch_size is not None and self.batch_tokens is not None:
+            raise CallError("--batch-size counts windows and --batch-tokens tokens; give one of them")
+        if self.patience is not None and self.dev is None:
+            raise CallError("--patience waits for a better dev score and there is no dev; give --dev too")
+        length = self.resolved().max_length
+        if self.batch_tokens is not None and self.batch_tokens < length:
+            raise CallError(f"--batch-tokens {self.batch_tokens} holds no window of --max-length {length} tokens")
 
     def resolved(self) -> Recipe:
         """The recipe with the given values in the place of its own."""

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from curricula.custom import is_function
 from distill.reports import count, figure
 from distill.runs import IDENTITY, commit, versions
 from distill.scores import Score
-from students.hardware import Hardware
 from students.material import Material, checksums
-from students.options import Recipe, TrainOptions
+from students.setting import Setting
 from students.targets import Examples
 
 LIBRARIES = ("ner-distill", "torch", "transformers", "tokenizers", "safetensors", "numpy")
 _FREE = frozenset({"out", "distilled", "gold", "dev", "labels", "json"})  # compared by content or not at all
+
+
+_NOT_THERE_BEFORE = {"accumulate": 1}  # left out of the identity, so that runs of earlier versions stay readable
+_NEVER = object()
 
 
 class Finished(Protocol):
@@ -31,17 +37,22 @@ class Finished(Protocol):
     metrics: list[dict[str, Any]]
 
 
-def config_of(options: TrainOptions, recipe: Recipe, material: Material, hardware: Hardware) -> dict[str, Any]:
+def config_of(setting: Setting) -> dict[str, Any]:
     """`config.json`: everything resolved, data checksums, versions and commit.
 
     Its identity is what a second call on the folder must agree with: all that shapes the result, by option.
     """
+    options, recipe, material = setting.options, setting.recipe, setting.material
     data = checksums(options)
     resolved = {**_plain(asdict(options)), **asdict(recipe)}
-    identity: dict[str, Any] = {f"--{name.replace('_', '-')}": v for name, v in resolved.items() if name not in _FREE}
+    shaping = {n: v for n, v in resolved.items() if n not in _FREE and v != _NOT_THERE_BEFORE.get(n, _NEVER)}
+    identity: dict[str, Any] = {f"--{name.replace('_', '-')}": value for name, value in shaping.items()}
     identity["--dev"] = "a file" if data["dev"] else options.dev
-    identity |= {f"--{name}": value for name, value in hardware.as_dict().items()}
+    identity |= {f"--{name}": value for name, value in setting.hardware.as_dict().items()}
     identity |= {f"data {name}": [each["sha256"] for each in files] for name, files in data.items()}
+    if is_function(options.schedule):
+        curve = json.dumps(setting.blend.schedule.curve(recipe.epochs))
+        identity["data schedule"] = hashlib.sha256(curve.encode()).hexdigest()
     return {
         "format": 1, "options": resolved, IDENTITY: identity, "labels": list(material.labels.ids), "data": data,
         "rows": {"distilled": len(material.distilled), "gold": len(material.gold), "dev": len(material.dev)},
@@ -94,14 +105,15 @@ class TrainReport:
 
     @classmethod
     def of(
-        cls, done: Finished, folder: Path, data: tuple[Material, Sequence[Examples]], dev: tuple[Score, Score] | None
+        cls, done: Finished, folder: Path, data: tuple[Setting, Sequence[Examples]], dev: tuple[Score, Score] | None
     ) -> TrainReport:
         """The report of a training that has just ended; `dev` holds the scores of the best and of the last epoch."""
+        setting, sources = data
         best, last = (score.micro._asdict() for score in dev) if dev else (None, None)
         rows = {name: sum(row[name] for row in done.metrics) for name in ("distilled", "gold")}
         return cls(
             folder, done.epochs, done.steps, done.best_epoch, best, last, rows, done.tokens, round(done.seconds, 1),
-            tuple(_notes(*data)),
+            (*_early(done, setting), *_notes(setting.material, sources)),
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -115,6 +127,14 @@ class TrainReport:
     @classmethod
     def from_json(cls, folder: Path, row: Mapping[str, Any]) -> TrainReport:
         return cls(folder=folder, **{**row, "notes": tuple(row["notes"])})
+
+
+def _early(done: Finished, setting: Setting) -> list[str]:
+    """Where a training stopped before its last epoch, and why."""
+    planned, patience = setting.recipe.epochs, setting.options.patience
+    if done.epochs == planned:
+        return []
+    return [f"stopped after epoch {done.epochs} of {planned}: no better dev score in {patience} epochs"]
 
 
 def _notes(material: Material, sources: Sequence[Examples]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from distill.libraries import resolve
 from students.options import TrainOptions
-from students.waiting import wait_without_spinning
+from students.waiting import keep_memory, wait_without_spinning
 
 if TYPE_CHECKING:
     from students.report import TrainReport
@@ -19,5 +19,6 @@ def fit(options: TrainOptions) -> TrainReport:
     uninterrupted run; a finished run only returns its report. Raises CallError for other options on a used folder.
     """
     wait_without_spinning()
+    keep_memory()
     report: TrainReport = resolve("students.loop:run", "train")(options)
     return report
