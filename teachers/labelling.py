@@ -57,7 +57,7 @@ def label(options: LabelOptions, teacher: Teacher | None = None) -> LabelReport:
         lesson.purse.opened(ledger.begun)
         bar = stack.enter_context(progress("label"))
         bar.advance(ledger.done)
-        run = _Run(options, lesson, Asking(lesson, options.attempts), ledger, report, bar)
+        run = _Run(options, lesson, Asking(lesson, _attempts(options)), ledger, report, bar)
         try:
             asyncio.run(run.all())
         except KeyboardInterrupt:
@@ -73,6 +73,11 @@ def label(options: LabelOptions, teacher: Teacher | None = None) -> LabelReport:
         if not ledger.done:
             say("the input holds no documents")
     return report
+
+
+def _attempts(options: LabelOptions) -> int:
+    """How often a document is asked; a local model says the likeliest words, and would say them again."""
+    return 1 if options.teacher == "llama" else options.attempts
 
 
 @dataclass

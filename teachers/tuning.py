@@ -7,14 +7,14 @@ import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import PartialState
 from peft import LoraConfig
 from transformers import PrinterCallback, TrainerCallback
-from trl import SFTConfig, SFTTrainer
-from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
 
 from distill.errors import CallError
 from distill.files import whole_or_not_at_all
@@ -114,7 +114,7 @@ class Tuning:
         examination = Examination(book.questions, dialogue, options.max_tokens, 2 * self.pace.at_once)
         self.checks = Checks(folder, examination, self.state)
         with quiet():
-            self.trainer = self._trainer()
+            self.trainer: Any = self._trainer()
 
     def run(self) -> TuneReport:
         """All steps that are not done yet, then the adapter and the report."""
@@ -177,7 +177,7 @@ class Tuning:
             lr_scheduler_type=options.decay if options.decay != "constant" else "constant_with_warmup",
             warmup_steps=options.warmup if options.warmup < 1 else 0.999999, weight_decay=0.0, max_grad_norm=1.0,
             per_device_train_batch_size=pace.at_once, per_device_eval_batch_size=pace.at_once,
-            gradient_accumulation_steps=pace.accumulate, gradient_checkpointing=None,
+            gradient_accumulation_steps=pace.accumulate, gradient_checkpointing=cast(Any, None),
             activation_checkpointing=options.recompute,
             bf16=cuda and dtype == torch.bfloat16, use_cpu=not cuda, dataloader_pin_memory=cuda,
             eval_strategy="steps" if len(self.book.dev) else "no", eval_steps=pace.check, save_strategy="steps",
@@ -200,7 +200,7 @@ class Tuning:
         self.dialogue.tokenizer.save_pretrained(path)
 
 
-class Checks(TrainerCallback):  # type: ignore[misc]
+class Checks(TrainerCallback):
     """What the trainer tells on its way: `metrics.jsonl`, the examination at every check, marks on checkpoints."""
 
     def __init__(self, folder: RunFolder, examination: Examination, state: PartialState) -> None:
@@ -218,11 +218,12 @@ class Checks(TrainerCallback):  # type: ignore[misc]
         """The latest value of a column."""
         return next((row[name] for row in reversed(self.rows) if name in row), None)
 
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        if logs and "loss" in logs:
+    def on_log(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002 - the trainer's call
+        logs = given.get("logs") or {}
+        if "loss" in logs:
             self._add(state, {"loss": logs["loss"], "lr": logs["learning_rate"], "grad_norm": logs.get("grad_norm")})
 
-    def on_evaluate(self, _args: Any, state: Any, _control: Any, **given: Any) -> None:
+    def on_evaluate(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002
         self._examine(given["model"], state, given["metrics"]["eval_loss"])
 
     def _examine(self, model: Any, state: Any, loss: float) -> None:
@@ -238,7 +239,7 @@ class Checks(TrainerCallback):  # type: ignore[misc]
             say(f"step {state.global_step}: held-out loss {loss:.4f}, string-set F1 {row['f1']:.4f}, "
                 f"{row['unparsed']} of {row['questions']} answers unparsed")  # fmt: skip
 
-    def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         if self._state.is_main_process:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 SPACE = "▁"  # what sentencepiece writes for a space
 
@@ -56,8 +56,7 @@ def read_model(path: Path) -> LlamaForCausalLM:
     model.load_state_dict(_weights(numbers, shape, head_size), strict=False)
     if tied:
         model.tie_weights()
-    model.generation_config = GenerationConfig(bos_token_id=1, eos_token_id=2, pad_token_id=0)
-    return model.eval()
+    return model
 
 
 def _weights(numbers: NDArray[np.float32], shape: Shape, head_size: int) -> dict[str, torch.Tensor]:
@@ -95,7 +94,7 @@ def _weights(numbers: NDArray[np.float32], shape: Shape, head_size: int) -> dict
     return found
 
 
-def read_tokenizer(path: Path, size: int) -> PreTrainedTokenizerFast:
+def read_tokenizer(path: Path, size: int) -> Any:
     """The BPE of a tok*.bin: of all pairs the one whose union scores highest is merged first, unknown bytes stay."""
     pieces, scores = _pieces(path, size)
     pieces[1:3] = ["<s>", "</s>"]
@@ -113,7 +112,8 @@ def read_tokenizer(path: Path, size: int) -> PreTrainedTokenizerFast:
         [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
     tokenizer.add_special_tokens([AddedToken(piece, special=True, normalized=False) for piece in pieces[:3]])
-    return PreTrainedTokenizerFast(
+    made: Any = PreTrainedTokenizerFast
+    return made(
         tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="<unk>",
         clean_up_tokenization_spaces=False,
     )  # fmt: skip

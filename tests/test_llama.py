@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chat_server import KEY, serving
 from rait_data import SHOWN
 from recorded import rows, written
 from tiny_llama import make_tiny_llama, tiny_llama, tiny_tokenizer
@@ -71,10 +72,22 @@ def test_uniners_wording_and_chinese_are_chosen_by_option_and_text(tmp_path: Pat
     assert teacher.asked[3].messages[-1].content == "文本中属于person的实体有哪些？"
 
 
+def test_a_server_is_asked_in_the_turns_of_a_conversation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOPBACK_KEY", KEY)
+    source(tmp_path, ["Acme grew."])
+    with serving(lambda text: '["Acme"]' if "company" in text else "[]") as server:
+        given = {"base_url": server.url, "api_key_env": "LOOPBACK_KEY", "concurrency": 1}
+        report = label(options(tmp_path, teacher="openai", prompt="conversation", **given))
+        asked = [[(each["role"], each["content"]) for each in body["messages"]] for body in server.bodies]
+    turns = inquiries("Acme grew.", ["person", "company", "LOC"], Wording())
+    assert asked == [[tuple(each) for each in messages_of(one)] for one in turns]
+    assert (report.documents, report.asked, report.exact) == (1, 3, 1)
+
+
 def test_one_question_without_a_usable_answer_rejects_the_document_and_names_the_type(tmp_path: Path) -> None:
     source(tmp_path)
     teacher = ScriptedTeacher(lambda asked: "none that I know" if asked.about == "company" else told(asked))
-    report = label(options(tmp_path), teacher)
+    report = label(options(tmp_path, teacher="openai", prompt="conversation"), teacher)
     assert report.rejected == {"unparsed": 3}
     first = rows(tmp_path / "L.rejected.jsonl")[0]
     assert first["reason"].endswith("(asked about 'company')")
@@ -198,7 +211,7 @@ def test_a_model_that_fails_ends_the_run_with_its_reason(speaker: Speaker) -> No
 def test_a_folder_labels_and_asked_again_answers_from_the_store(tmp_path: Path) -> None:
     model = make_tiny_llama(tmp_path / "tiny")
     source(tmp_path)
-    given = {"model": str(model), "param": ("max_tokens=4",), "attempts": 1}
+    given = {"model": str(model), "param": ("max_tokens=4",)}
     report = label(options(tmp_path, **given))
     assert (report.asked, report.rejected.total()) == (9, 3)  # random weights do not answer by lists
     again = label(options(tmp_path, **given, out=tmp_path / "M.jsonl"))

@@ -49,7 +49,7 @@ def run(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def options(base: Path, data: Path, out: Path, **given: Any) -> TuneOptions:
-    values = {"dev": "0.25", "lr": 1e-2, "batch_size": 4, "max_tokens": 8, "check_every": 2} | given
+    values: dict[str, Any] = {"dev": "0.25", "lr": 1e-2, "batch_size": 4, "max_tokens": 8, "check_every": 2} | given
     return TuneOptions(conversations=(data,), model=str(base), out=out, **values)
 
 
@@ -186,7 +186,7 @@ def test_the_merged_model_is_the_base_with_its_adapter_whoever_loads_it(run: Pat
 
     report = merge(MergeOptions(run=run, out=tmp_path / "merged"))
     ids = torch.arange(20, 60).reshape(2, 20)
-    merged = AutoModelForCausalLM.from_pretrained(report.folder)
+    merged: Any = AutoModelForCausalLM.from_pretrained(report.folder)
     with quiet():
         adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), str(run / "adapter"))
     with torch.no_grad():
