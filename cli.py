@@ -11,17 +11,22 @@ import typer
 from curricula.options import SchedulesOptions
 from curricula.selection import SelectOptions
 from distill.census import StatsOptions
-from distill.command import command, reported
+from distill.command import COMMANDS, command, reported
 from distill.conversion import ConvertOptions
 from distill.files import STREAM
+from distill.libraries import resolve
+from distill.progress import speaks
 from distill.project import InitOptions
 from distill.review import ReviewOptions
 from distill.sample import SampleOptions
+from distill.studies.options import StudyOptions
 from students.bundle_options import ExportOptions, PredictOptions, SelftestOptions
 from students.options import EvaluateOptions, TrainOptions
 from students.serve_options import ServeOptions
 from teachers.batch_options import BatchCollectOptions, BatchStatusOptions, BatchSubmitOptions
 from teachers.options import LabelOptions
+from teachers.rait_options import RaitBuildOptions
+from teachers.tune_options import MergeOptions, TuneOptions
 from teachers.vote_options import VoteOptions
 
 app = typer.Typer(
@@ -34,6 +39,8 @@ app = typer.Typer(
 )
 batch = typer.Typer(no_args_is_help=True, help="The same labelling through a Batch API, at its price.")
 app.add_typer(batch, name="batch")
+rait = typer.Typer(name="rait", no_args_is_help=True, help="The LLM path: conversations, tuning, and its scores.")
+app.add_typer(rait)
 
 
 def emit(text: str) -> None:
@@ -48,11 +55,24 @@ def emit_json(value: Any) -> None:
 
 def told(report: Any, as_json: bool) -> int:
     """A report for people or for programs; returns its exit code, where it knows one."""
-    if as_json:
+    if not speaks():
+        pass
+    elif as_json:
         emit_json(report.to_json())
     else:
         emit(str(report))
     return int(getattr(report, "exit_code", 0))
+
+
+def thin(group: typer.Typer, name: str, options: type, target: str, says: str, *, extra: str = "all") -> None:
+    """A command that is one call: `target` takes the options and gives the report."""
+
+    def run(given: Any) -> int:
+        return told(resolve(target, extra)(given), given.json)
+
+    run.__doc__ = f"{says}\n\nA thin skin over `{target.replace(':', '.')}`."
+    table = name if group is app else f"{group.info.name}.{name}"
+    command(group, name, options, table=table)(run)
 
 
 def _show_version(wanted: bool) -> None:
@@ -132,37 +152,39 @@ def batch_collect(options: BatchCollectOptions) -> int:
     return told(collect(options), options.json)
 
 
-@command(app, "vote", VoteOptions)
-def vote(options: VoteOptions) -> int:
-    """Join label files over the same texts by majority; the share that agrees becomes the score.
-
-    A thin skin over `teachers.vote.vote`.
-    """
-    from teachers.vote import vote as join
-
-    return told(join(options), options.json)
+thin(
+    app, "vote", VoteOptions, "teachers.vote:vote",
+    "Join label files over the same texts by majority; the share that agrees becomes the score.",
+)  # fmt: skip
 
 
-@command(app, "sample", SampleOptions)
-def sample(options: SampleOptions) -> int:
-    """Draw texts from corpora of any size, the same for the same seed: one pass, each different text once.
-
-    A thin skin over `distill.sample.sample`.
-    """
-    from distill.sample import sample as draw
-
-    return told(draw(options), options.json)
+thin(
+    app, "sample", SampleOptions, "distill.sample:sample",
+    "Draw texts from corpora of any size, the same for the same seed: one pass, each different text once.",
+)  # fmt: skip
 
 
-@command(app, "select", SelectOptions)
-def select(options: SelectOptions) -> int:
-    """Put labelled documents into tiers or weights by their quality, or choose what to label next.
+thin(
+    app, "select", SelectOptions, "curricula.selection:select",
+    "Put labelled documents into tiers or weights by their quality, or choose what to label next.",
+)  # fmt: skip
 
-    A thin skin over `curricula.selection.select`.
-    """
-    from curricula.selection import select as choose
 
-    return told(choose(options), options.json)
+thin(
+    rait, "build", RaitBuildOptions, "teachers.building:build",
+    "Make conversations of label files with open types: passages, questions, negative types, retrieved examples.",
+    extra="retrieve",
+)  # fmt: skip
+thin(
+    rait, "tune", TuneOptions, "teachers.tuning:tune",
+    "Tune a base model on conversations by LoRA: the answers alone are learnt, and nothing is cut.\n\n"
+    "Stopped at any moment, the same command goes on after the last check; several GPUs by `accelerate launch`.",
+    extra="tune",
+)  # fmt: skip
+thin(
+    rait, "merge", MergeOptions, "teachers.adapters:merge",
+    "Make an ordinary model folder of a tuning, which vLLM and transformers load.", extra="tune",
+)  # fmt: skip
 
 
 @command(app, "train", TrainOptions)
@@ -171,8 +193,6 @@ def train(options: TrainOptions) -> int:
 
     Stopped at any moment, the same command goes on after the last whole epoch. A thin skin over `students.train.fit`.
     """
-    from distill.libraries import resolve
-
     return told(resolve("students.train:fit", "train")(options), options.json)
 
 
@@ -187,6 +207,18 @@ def evaluate(options: EvaluateOptions) -> None:
     report = score(options)
     if str(options.json) != STREAM:
         emit(report.tables())
+
+
+@command(app, "study", StudyOptions)
+def study(options: StudyOptions) -> int:
+    """Compare arms over seeds: train what is missing, several at once, score it all, write a report with statistics.
+
+    Stopped at any moment, the same command goes on; arms and seeds may be added later. Exit code 1 where a run failed.
+    A thin skin over `distill.study.study`.
+    """
+    from distill.study import study as compare
+
+    return told(compare(options, COMMANDS), options.json)
 
 
 @command(app, "export", ExportOptions)
@@ -261,15 +293,10 @@ def convert(options: ConvertOptions) -> int:
     return 0 if report.complete else 1
 
 
-@command(app, "stats", StatsOptions)
-def stats(options: StatsOptions) -> int:
-    """Count what is in a file of documents: texts, words, entities per label, overlaps, duplicates.
-
-    A thin skin over `distill.census.stats`.
-    """
-    from distill.census import stats as count
-
-    return told(count(options), options.json)
+thin(
+    app, "stats", StatsOptions, "distill.census:stats",
+    "Count what is in a file of documents: texts, words, entities per label, overlaps, duplicates.",
+)  # fmt: skip
 
 
 @command(app, "schedules", SchedulesOptions)
@@ -280,8 +307,6 @@ def schedules(options: SchedulesOptions) -> None:
     """
     from curricula.schedules import with_own
     from curricula.table import as_lists, as_table
-    from distill.libraries import resolve
-
     shown = with_own(options.schedule)
     if options.plot:  # first: what cannot be drawn is said before anything is shown
         drawn = resolve("curricula.picture:draw", "report")(shown, options.epochs, options.plot)
