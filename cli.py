@@ -185,6 +185,10 @@ thin(
     rait, "merge", MergeOptions, "teachers.adapters:merge",
     "Make an ordinary model folder of a tuning, which vLLM and transformers load.", extra="tune",
 )  # fmt: skip
+thin(
+    rait, "evaluate", RaitEvaluateOptions, "teachers.examination:examine",
+    "Score answers on open NER's data sets: strict, partial and, apart from them, the papers' sets of strings.",
+)  # fmt: skip
 
 
 @command(app, "train", TrainOptions)

@@ -195,7 +195,9 @@ class _Asker:
 
     def _wording(self, passage: Passage) -> Wording:
         language = self._options.language
-        if language == "auto":
+        if language == "auto" and self._options.benchmark:
+            language = bench(self._options.benchmark).language
+        elif language == "auto":
             language = "zh" if language_of(passage.text) == "zh" else "en"
         return Wording(language, self._options.style, passage.dataset or self._options.dataset)
 

@@ -1,46 +1,156 @@
-"""The examination: held-out questions answered while a model is tuned, and the string-set score of its answers."""
+"""Examination: the answers of a tuned model, or of any teacher, against data that people have labelled.
+
+Three kinds of figures, each in a table of its own, as they do not compare: strict and partial over spans, and the sets
+of strings that UniNER and RA-IT publish. A system is a label file, a file of conversations with their answers, or
+recorded answers (`{"id", "type", "response"}`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from accelerate.utils import gather_object
+from distill.document import Document
+from distill.errors import CallError, InputError
+from distill.files import STREAM, existing
+from distill.labels import LabelSet, read_labels
+from distill.reports import count, figure, label_table, score_to_json, table_one
+from distill.scores import KINDS, Score, bootstrap_interval, mentions, partial, strict, string_sets, total
+from teachers.benches import Bench, bench, read_gold
+from teachers.rait_options import RaitEvaluateOptions
+from teachers.sittings import Sitting, read_sittings
 
-from distill.scores import Score, string_sets, total
-from teachers.dialogue import Dialogue
-from teachers.greedy import Greedy
-from teachers.schoolbook import Question, mentions_of, pairs
+SAYS = {
+    "strict": "the same boundaries and label",
+    "partial": "a shared word (in Chinese a character) with the same label counts half",
+    "strings": "sets of mentions by text and type, in lower case, without punctuation and articles: the figure that "
+    "UniNER and RA-IT publish",
+}
+Interval = tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass
+class Marks:
+    """One system's scores by kind with their intervals, and what was amiss with its answers."""
+
+    scores: dict[str, Score] = field(default_factory=dict)
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    unparsed: int = 0
+    missing: int = 0
+    nowhere: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures, unrounded."""
+        kinds = {
+            kind: score_to_json(score) | {"interval": list(self.intervals[kind]) if self.intervals else None}
+            for kind, score in self.scores.items()
+        }
+        return kinds | {"unparsed": self.unparsed, "missing": self.missing, "not in the text": self.nowhere}
+
+
+@dataclass
 class Examination:
-    """The same questions at every check; with several processes each answers its share of them."""
+    """Every system's marks on `documents` gold Documents of the data set `title`."""
 
-    questions: Sequence[Question]
-    dialogue: Dialogue
-    most: int
-    rows: int
+    title: str
+    documents: int
+    systems: dict[str, Marks]
 
-    def score(self, model: Any, process: int = 0, processes: int = 1) -> Score:
-        """String sets (UniNER, RA-IT) over all questions; an answer that is no list counts as empty and unparsed."""
-        mine = self.questions[process::processes]
-        was_training = model.training
-        model.eval()
-        try:
-            speaker = Greedy(model, self.dialogue.stop, self.dialogue.pad, self.most, self.rows)
-            said = speaker.answers([[question.prompt] for question in mine])
-        finally:
-            model.train(was_training)
-        scores = [
-            self._scored(question, self.dialogue.text(answer.ids) if answer.whole else "")
-            for question, (answer,) in zip(mine, said, strict=True)
-        ]
-        return total(gather_object(scores) if processes > 1 else scores)
+    def __str__(self) -> str:
+        parts = [f"{self.title}: {count(self.documents)} documents"]
+        parts += [f"{kind}: {SAYS[kind]}\n\n{self._table(kind)}" for kind in KINDS]
+        for name, marks in self.systems.items():
+            parts += self._notes(name, marks)
+        return "\n\n".join(parts)
 
-    @staticmethod
-    def _scored(question: Question, answer: str) -> Score:
-        found = mentions_of(answer)
-        gold = pairs(question.mentions, "asked")  # one label for all: the score is of all questions together
-        return string_sets(gold, None if found is None else pairs(found, "asked"))
+    def _table(self, kind: str) -> str:
+        scores = {name: marks.scores[kind] for name, marks in self.systems.items()}
+        spans = {name: marks.intervals[kind] for name, marks in self.systems.items() if marks.intervals}
+        if len(scores) > 1:
+            return table_one(scores, intervals=spans)
+        (name,) = scores
+        low_high = f"\n\n95 % of micro F1: {figure(spans[name][0])}–{figure(spans[name][1])}" if spans else ""
+        return label_table(scores[name]) + low_high
+
+    def _notes(self, name: str, marks: Marks) -> list[str]:
+        told = []
+        if marks.missing:
+            told.append(f"{name}: {count(marks.missing)} gold documents have no answer there; counted as empty")
+        if marks.nowhere:
+            told.append(
+                f"{name}: {count(marks.nowhere)} mentions are not in their text; they count as wrong among the strings "
+                f"and not at all among the spans"
+            )
+        return told
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures, unrounded."""
+        systems = {name: marks.to_json() for name, marks in self.systems.items()}
+        return {"benchmark": self.title, "documents": self.documents, "systems": systems}
+
+
+def examine(options: RaitEvaluateOptions) -> Examination:
+    """Score every system on the same gold Documents.
+
+    Raises InputError for answers to other texts, or types that the label set does not know.
+    """
+    source, labels, left_out = _asked(options)
+    gold = [document for path in options.gold for document in read_gold(path, labels, left_out, source)]
+    if not gold:
+        raise InputError("no documents to score on", path=options.gold[0])
+    twice = len(gold) - len({document.id for document in gold})
+    if twice:
+        raise InputError(f"{twice} ids stand more than once; ids must be unique", path=options.gold[0])
+    marks = {str(path): _marks(path, gold, labels, left_out, options) for path in options.systems}
+    return Examination(source.title if source else str(options.gold[0]), len(gold), marks)
+
+
+def _asked(options: RaitEvaluateOptions) -> tuple[Bench | None, LabelSet, frozenset[str]]:
+    if not options.systems:
+        raise CallError("rait evaluate needs a SYSTEM: a label file, conversations or recorded answers")
+    if not options.gold:
+        raise CallError("rait evaluate needs --gold, the data set that people have labelled")
+    if bool(options.benchmark) == bool(options.labels):
+        raise CallError("rait evaluate needs --benchmark, or else --labels, to know the types as words")
+    if any(str(path) == STREAM for path in (*options.gold, *options.systems)):
+        raise CallError("rait evaluate reads files; name one in place of -")
+    if options.labels:
+        return None, read_labels(options.labels), frozenset()
+    source = bench(str(options.benchmark))
+    return source, source.labels, source.left_out
+
+
+def _marks(
+    path: Path, gold: Sequence[Document], labels: LabelSet, left_out: frozenset[str], options: RaitEvaluateOptions
+) -> Marks:
+    sittings = read_sittings(existing(path, "system"), gold, labels, left_out)
+    if not sittings:
+        raise InputError(
+            f"none of the {len(gold)} gold documents is in it (gold has ids like {gold[0].id!r}); was it made from the "
+            f"same file?", path=path,
+        )  # fmt: skip
+    marks = Marks(missing=len(gold) - len(sittings))
+    each: dict[str, list[Score]] = {kind: [] for kind in KINDS}
+    for document in gold:
+        sitting = sittings.get(document.id) or Sitting()
+        marks.unparsed += sitting.unparsed
+        for kind, score in _scored(document, sitting):
+            each[kind].append(score)
+        marks.nowhere += len(sitting.nowhere)
+    marks.scores = {kind: total(scores) for kind, scores in each.items()}
+    if options.samples:
+        marks.intervals = {
+            kind: bootstrap_interval(scores, options.seed, n=options.samples) for kind, scores in each.items()
+        }
+    return marks
+
+
+def _scored(gold: Document, sitting: Sitting) -> Iterator[tuple[str, Score]]:
+    """The three scores of one text; a mention that is not in it counts among the strings alone."""
+    yield "strict", strict(gold.entities, sitting.entities)
+    yield "partial", partial(gold.text, gold.entities, sitting.entities)
+    found = [*mentions(gold.with_entities(sitting.entities)), *sitting.nowhere]
+    score = string_sets(mentions(gold), found)
+    yield "strings", Score(score.labels, "strings", sitting.unparsed)

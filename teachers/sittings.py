@@ -1,0 +1,152 @@
+"""Sittings: what a system answered about each gold text, from label files, conversations or recorded answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from distill.alignment import AlignmentRules, Mention, align
+from distill.document import Document, Entity
+from distill.errors import InputError, did_you_mean
+from distill.files import open_lines, unpacked
+from distill.jsonl import document_from_json, parse_line
+from distill.labels import LabelSet
+from teachers.answers import UnparsedAnswer, parse_answer
+from teachers.conversations import Pair, understood
+from teachers.retrieval import plain
+
+_EVERYWHERE = AlignmentRules("all", 1.0)
+
+
+@dataclass
+class Sitting:
+    """One text's answers: entities where the mentions stand, mentions that stand nowhere, answers that said nothing."""
+
+    entities: list[Entity] = field(default_factory=list)
+    nowhere: list[Pair] = field(default_factory=list)
+    unparsed: int = 0
+
+
+def read_sittings(
+    path: Path, gold: Sequence[Document], labels: LabelSet, left_out: frozenset[str]
+) -> dict[str, Sitting]:
+    """The answers by the id of their gold Document.
+
+    Raises InputError for a row about another text, and for a type that the label set does not know.
+    """
+    hearing = _Hearing(gold, labels, left_out)
+    for number, row in _rows(path):
+        try:
+            hearing.hear(row)
+        except InputError as error:
+            raise error.at(path, number) from None
+    return hearing.sittings
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, Any]]] | Any:
+    if Path(unpacked(path)).suffix == ".json":
+        raise InputError("a JSON array; give the answers as JSONL, one a line", path=path)
+    return ((number, parse_line(line, path, number)) for number, line in open_lines(path) if line.strip())
+
+
+class _Hearing:
+    """Collects rows of every form under the gold Documents they are about."""
+
+    def __init__(self, gold: Sequence[Document], labels: LabelSet, left_out: frozenset[str]) -> None:
+        self.sittings: dict[str, Sitting] = {}
+        self._gold = {document.id: document for document in gold}
+        self._by_text = {plain(document.text): document for document in gold}
+        self._labels, self._left_out = labels, left_out
+
+    def hear(self, row: Mapping[str, Any]) -> None:
+        """One row: a conversation, a recorded answer, or a labelled Document."""
+        if "conversations" in row:
+            heard = understood(row["conversations"])
+            document = self._by_text.get(plain(heard.text))
+            if document is None:
+                raise InputError("a conversation about a text that is not in gold")
+            for kind, said in heard.answers.items():
+                self._answer(document, kind, said)
+        elif isinstance(row.get("response"), str):
+            self._recorded(row)
+        else:
+            self._labelled(document_from_json(dict(row)))
+
+    def _recorded(self, row: Mapping[str, Any]) -> None:
+        document = self._document(str(row.get("id")), row.get("text"))
+        kind = row.get("type")
+        if kind is None:
+            self._list(document, row["response"])
+        elif isinstance(kind, str):
+            self._answer(document, kind, row["response"])
+        else:
+            raise InputError(f'"type" is the type that was asked about, found {kind!r}')
+
+    def _document(self, identity: str, text: Any = None) -> Document:
+        document = self._gold.get(identity)
+        if document is None:
+            raise InputError(f"document {identity!r} is not in gold{did_you_mean(identity, list(self._gold)[:200])}")
+        if isinstance(text, str) and text != document.text:
+            raise InputError(f"document {identity!r} has one text in gold, another here; score the same text")
+        return document
+
+    def _answer(self, document: Document, kind: str, said: str) -> None:
+        """The answer to the question about one type."""
+        label = self._label(kind)
+        sitting = self.sittings.setdefault(document.id, Sitting())
+        if label is None:
+            return
+        try:
+            answer = parse_answer(said, "names")
+        except UnparsedAnswer:
+            sitting.unparsed += 1
+            return
+        self._place(document, sitting, [Mention(mention.text, label) for mention in answer.mentions])
+
+    def _list(self, document: Document, said: str) -> None:
+        """The answer to the question about all types; a type that was not asked about is a mistake of the model."""
+        sitting = self.sittings.setdefault(document.id, Sitting())
+        try:
+            answer = parse_answer(said, "list")
+        except UnparsedAnswer:
+            sitting.unparsed += 1
+            return
+        kinds = ((mention.text, self._labels.canonical(mention.label) or mention.label) for mention in answer.mentions)
+        known = [Mention(text, kind) for text, kind in kinds if kind not in self._left_out]
+        self._place(document, sitting, known)
+
+    def _place(self, document: Document, sitting: Sitting, found: Sequence[Mention]) -> None:
+        """A mention counts wherever it stands; one that stands nowhere is kept as it is."""
+        alignment = align(document.text, list(dict.fromkeys(found)), _EVERYWHERE)
+        sitting.entities += alignment.entities
+        sitting.nowhere += [(outcome.mention.text, outcome.mention.label) for outcome in alignment.lost]
+
+    def _labelled(self, found: Document) -> None:
+        """A row of a label file, with the mentions that its labelling lost."""
+        document = self._document(found.id, found.text)
+        if document.id in self.sittings:
+            raise InputError(f"document {document.id!r} stands twice; ids must be unique")
+        sitting = self.sittings.setdefault(document.id, Sitting())
+        known, dropped = self._labels.apply(found)
+        strange = sorted({entity.label for entity in dropped} - self._left_out)
+        if strange and self._labels.other == "error":
+            raise self._unknown(strange[0])
+        sitting.entities += known.entities
+        for lost in found.meta.get("lost") or ():
+            label = self._labels.canonical(str(lost.get("label", "")))
+            if label is not None:
+                sitting.nowhere.append((str(lost.get("mention", "")), label))
+        unparsed = found.meta.get("unparsed") or 0
+        sitting.unparsed += unparsed if isinstance(unparsed, int) else len(unparsed)
+
+    def _label(self, kind: str) -> str | None:
+        label = self._labels.canonical(kind)
+        if label is None and kind not in self._left_out and self._labels.other == "error":
+            raise self._unknown(kind)
+        return label
+
+    def _unknown(self, kind: str) -> InputError:
+        known = [each.name or each.id for each in self._labels]
+        return InputError(f"type {kind!r} is not one of {self._labels.source}{did_you_mean(kind, known)}")
