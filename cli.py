@@ -25,7 +25,7 @@ from students.options import EvaluateOptions, TrainOptions
 from students.serve_options import ServeOptions
 from teachers.batch_options import BatchCollectOptions, BatchStatusOptions, BatchSubmitOptions
 from teachers.options import LabelOptions
-from teachers.rait_options import RaitBuildOptions
+from teachers.rait_options import RaitBuildOptions, RaitEvaluateOptions
 from teachers.tune_options import MergeOptions, TuneOptions
 from teachers.vote_options import VoteOptions
 
