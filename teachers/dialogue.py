@@ -106,6 +106,8 @@ class Dialogue:
         ends = [token for token in whole[len(before) :] if token in self._special]
         if not ends:
             raise self._unfit("ends an answer without a token of its own")
+        if self.tokenizer.decode(whole[len(before) : whole.index(ends[0], len(before))]).strip() != "[]":
+            raise self._unfit("adds words of its own to an answer")  # such as an empty thought
         return ends[0]
 
     def _unfit(self, why: str) -> InputError:

@@ -23,8 +23,8 @@ from distill.progress import say
 from distill.runs import IDENTITY, RunFolder, commit, replace_folder, versions
 from teachers.bases import fingerprint, load_dialogue, load_model, model_folder, precision_of, quiet
 from teachers.dialogue import Dialogue
-from teachers.examination import Examination
 from teachers.intake import identity
+from teachers.quiz import Quiz
 from teachers.schoolbook import Schoolbook, read_schoolbook
 from teachers.tune_options import TuneOptions
 from teachers.tune_report import TuneReport
@@ -111,8 +111,8 @@ class Tuning:
         self.options, self.folder, self.base, self.dialogue, self.book = options, folder, base, dialogue, book
         self.state = PartialState()
         self.pace = Pace.of(options, len(book.train), self.state.num_processes)
-        examination = Examination(book.questions, dialogue, options.max_tokens, 2 * self.pace.at_once)
-        self.checks = Checks(folder, examination, self.state)
+        quiz = Quiz(book.questions, dialogue, options.max_tokens, 2 * self.pace.at_once)
+        self.checks = Checks(folder, quiz, self.state)
         with quiet():
             self.trainer: Any = self._trainer()
 
@@ -201,10 +201,10 @@ class Tuning:
 
 
 class Checks(TrainerCallback):
-    """What the trainer tells on its way: `metrics.jsonl`, the examination at every check, marks on checkpoints."""
+    """What the trainer tells on its way: `metrics.jsonl`, the quiz at every check, marks on checkpoints."""
 
-    def __init__(self, folder: RunFolder, examination: Examination, state: PartialState) -> None:
-        self._folder, self._examination, self._state = folder, examination, state
+    def __init__(self, folder: RunFolder, quiz: Quiz, state: PartialState) -> None:
+        self._folder, self._quiz, self._state = folder, quiz, state
         self.rows: list[dict[str, Any]] = []
         self.last_checked = -1
 
@@ -224,15 +224,15 @@ class Checks(TrainerCallback):
             self._add(state, {"loss": logs["loss"], "lr": logs["learning_rate"], "grad_norm": logs.get("grad_norm")})
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002
-        self._examine(given["model"], state, given["metrics"]["eval_loss"])
+        self._check(given["model"], state, given["metrics"]["eval_loss"])
 
-    def _examine(self, model: Any, state: Any, loss: float) -> None:
+    def _check(self, model: Any, state: Any, loss: float) -> None:
         started = time.perf_counter()
         row: dict[str, Any] = {"eval_loss": loss}
-        if self._examination.questions:
+        if self._quiz.questions:
             bare = model.module if hasattr(model, "module") else model
-            score = self._examination.score(bare, self._state.process_index, self._state.num_processes)
-            row |= {**score.micro._asdict(), "unparsed": score.unparsed, "questions": len(self._examination.questions)}
+            score = self._quiz.score(bare, self._state.process_index, self._state.num_processes)
+            row |= {**score.micro._asdict(), "unparsed": score.unparsed, "questions": len(self._quiz.questions)}
         self.last_checked = state.global_step
         self._add(state, row | {"seconds": round(time.perf_counter() - started, 3)})
         if self._state.is_main_process and "f1" in row:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from distill.jsonl import dump_line
 from teachers.conversations import Example, Turn, Wording, lesson, lesson_at_once
+from teachers.dialogue import NO_LOSS
 
 SHOWN = (Example("acme left lima", (("acme", "company"), ("lima", "city"))), Example("the bank", ()))
 DEFINITION = "a place where many people live, with a name of its own"
@@ -41,3 +42,14 @@ def write_conversations(path: Path, count: int, seed: int = 0) -> Path:
             turns = lesson(f"{firm} {number} met in {city}", answers, Wording())
             out.write(dump_line({"id": f"c{seed}-{number}", "conversations": turns}) + "\n")
     return path
+
+
+def learnt_of(labels: list[int]) -> list[list[int]]:
+    """The learnt ids, stretch by stretch."""
+    found: list[list[int]] = []
+    for before, label in zip([NO_LOSS, *labels], labels, strict=False):
+        if label != NO_LOSS:
+            if before == NO_LOSS:
+                found.append([])
+            found[-1].append(label)
+    return found

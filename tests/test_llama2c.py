@@ -8,9 +8,24 @@ from typing import Any
 
 import pytest
 import torch
-from llama2c import convert
+from llama2c import convert, read_tokenizer
+from rait_data import learnt_of, templates
+
+from teachers.conversations import assistant_answers
+from teachers.dialogue import Dialogue
+from teachers.transcripts import messages_of
 
 LLAMA = Path(__file__).parents[2] / "shared" / "data" / "llama"
+
+
+@pytest.mark.skipif(not LLAMA.is_dir(), reason="needs ../shared/data/llama")
+@pytest.mark.parametrize("name", templates())
+def test_a_tokenizer_of_sentencepiece_learns_the_answers_and_nothing_else(name: str) -> None:
+    tokenizer, turns = read_tokenizer(LLAMA / "tok512.bin", 512), templates()[name]
+    answers = assistant_answers(turns)
+    found = Dialogue(tokenizer).encode(messages_of(turns), answers)
+    learnt = [tokenizer.decode(ids).strip() for ids in learnt_of(found.labels)]
+    assert learnt == [turns[at]["value"] + "</s>" for at in answers]
 
 
 @pytest.mark.skipif(not LLAMA.is_dir(), reason="needs ../shared/data/llama")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from rait_data import templates, write_conversations
+from rait_data import learnt_of, templates, write_conversations
 from safetensors.torch import load_file
 from tiny_llama import CHATML, make_tiny_llama, tiny_llama, tiny_tokenizer
 
@@ -57,17 +57,6 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def runs_of(labels: list[int]) -> list[list[int]]:
-    """The learnt ids, stretch by stretch."""
-    found: list[list[int]] = []
-    for before, label in zip([NO_LOSS, *labels], labels, strict=False):
-        if label != NO_LOSS:
-            if before == NO_LOSS:
-                found.append([])
-            found[-1].append(label)
-    return found
-
-
 @pytest.mark.parametrize("chat_template", OF_ITS_OWN, ids=["plain", "its own"])
 @pytest.mark.parametrize("name", templates())
 def test_the_answers_and_their_stop_tokens_are_learnt_and_nothing_else(name: str, chat_template: str | None) -> None:
@@ -75,7 +64,7 @@ def test_the_answers_and_their_stop_tokens_are_learnt_and_nothing_else(name: str
     answers = assistant_answers(turns)
     found = dialogue.encode(messages_of(turns), answers)
     stop = "<|im_end|>" if chat_template else "</s>"
-    learnt = [dialogue.tokenizer.decode(ids).removeprefix(" ") for ids in runs_of(found.labels)]
+    learnt = [dialogue.tokenizer.decode(ids).removeprefix(" ") for ids in learnt_of(found.labels)]
     assert learnt == [turns[at]["value"] + stop for at in answers]
     assert all(label in (NO_LOSS, token) for label, token in zip(found.labels, found.ids, strict=True))
 
@@ -96,7 +85,7 @@ def test_all_turns_of_the_assistant_can_be_learnt_as_the_papers_do(base: Path, t
     data.write_text(dump_line({"id": "a", "conversations": turns}), encoding="utf-8")
     dialogue = load_dialogue(base)
     book = read_schoolbook(options(base, data, tmp_path / "run", loss="turns", dev="0"), dialogue)
-    learnt = [dialogue.tokenizer.decode(ids).strip() for ids in runs_of(list(book.train.labels))]
+    learnt = [dialogue.tokenizer.decode(ids).strip() for ids in learnt_of(list(book.train.labels))]
     assert learnt == [turn["value"] + "</s>" for turn in turns if turn["from"] == GPT]
 
 
@@ -112,6 +101,7 @@ def test_a_text_with_a_control_token_is_no_turn_of_somebody_else() -> None:
         ("{% for m in messages %}{{ m['content'] }}\n{% endfor %}", "without a token of its own"),
         ("{% for m in messages %}{{ m['role'] }}{{ m['content'] }}</s>{% endfor %}"
          "{% if add_generation_prompt %}bot:{% endif %}", "elsewhere"),
+        (CHATML.replace("{{ message['content']", "<thought>{{ message['content']"), "words of its own"),
     ],
 )  # fmt: skip
 def test_a_chat_template_that_cannot_be_learnt_from_is_refused(template: str, said: str) -> None:
