@@ -24,6 +24,7 @@ from distill.studies.results import results_of
 from distill.studies.runs import Run, Runs, command_of, epochs_for, row_of, runs_of
 from distill.studies.writing import as_csv, as_json, as_markdown, as_table
 
+BATCH = 8  # runs that are scored in one process
 PROGRAM = (sys.executable, str(Path(__file__).parents[1] / "cli.py"))
 
 
@@ -168,28 +169,46 @@ class _Work:
             return
         checksum.cache_clear()
         self.folder.judge([checksum(path) for path in paths], name)
-        todo = [run for run in done if not self._counts(run).exists()]
+        todo = self._unscored(done)
         if todo:
             say(f"scoring {len(todo)} runs on {name}")
-        self.jobs.run([self._scoring(run, paths) for run in todo])
+        # Together, as a process takes longer to start than to score; and those of a call that failed each alone.
+        trained = list(self.jobs.failures)
+        self.jobs.run([self._scoring(runs, paths) for runs in self._batches(todo)])
+        if left := self._unscored(done):
+            self.jobs.failures = trained
+            self.jobs.run([self._scoring([run], paths) for run in left])
+
+    def _unscored(self, runs: Sequence[Run]) -> list[Run]:
+        return [run for run in runs if not self._counts(run).exists()]
+
+    def _batches(self, runs: Sequence[Run]) -> list[list[Run]]:
+        """Runs to score in one process: those of the same label set, a few at a time and shared out among the slots."""
+        size = min(BATCH, -(-len(runs) // len(self.jobs.place.slots)) or 1)
+        by_labels: dict[Any, list[Run]] = {}
+        for run in runs:
+            by_labels.setdefault(run.arm.values.get("labels"), []).append(run)
+        return [group[at : at + size] for group in by_labels.values() for at in range(0, len(group), size)]
 
     def _counts(self, run: Run) -> Path:
         return self.folder.scores / f"{run.key}.jsonl"
 
-    def _scoring(self, run: Run, paths: Sequence[Path]) -> Job:
-        folder = self.folder.runs / str(self.rows[run.key]["folder"])
-        labels = run.arm.values.get("labels")
+    def _scoring(self, runs: Sequence[Run], paths: Sequence[Path]) -> Job:
+        folders = {str(self.folder.runs / str(self.rows[run.key]["folder"])): run for run in runs}
+        labels, counts = runs[0].arm.values.get("labels"), self.folder.scores / f".{runs[0].key}.jsonl"
         command = [
-            *self.program, *self.plan.evaluate.split(), str(folder), *(f"--gold={path}" for path in paths),
-            f"--counts={self._counts(run)}", "--samples=0", *([f"--labels={labels}"] if labels else []),
+            *self.program, *self.plan.evaluate.split(), *folders, *(f"--gold={path}" for path in paths),
+            f"--counts={counts}", "--samples=0", *([f"--labels={labels}"] if labels else []),
         ]  # fmt: skip
 
         def then(_seconds: float) -> None:
-            if self.keep == "none":
-                shutil.rmtree(folder / "student", ignore_errors=True)
+            self.folder.divide(counts, {system: self._counts(run) for system, run in folders.items()})
+            for folder in folders if self.keep == "none" else ():
+                shutil.rmtree(Path(folder) / "student", ignore_errors=True)
 
-        log = self.folder.path / "logs" / f"{folder.name}.score.log"
-        return Job(run.key, f"scoring {run.name}", lambda: command, log, then)
+        name = runs[0].name if len(runs) == 1 else f"{len(runs)} runs from {runs[0].name}"
+        log = self.folder.path / "logs" / f"{Path(next(iter(folders))).name}.score.log"
+        return Job(runs[0].key, f"scoring {name}", lambda: command, log, then)
 
     def report(self, shown_as: Path, samples: int) -> StudyReport:
         """Write results.csv, report.md and report.html, and say what they say."""

@@ -1,34 +1,18 @@
 """A program that stands for `ner-distill` in tests of studies: `train` leaves a run folder at once, `evaluate` counts.
 
+Nothing but the standard library, so that it starts at once; `fake_options` has what it may be told.
+
     python fake_arm.py train --quality=0.8 --seed=1 --out=RUN      python fake_arm.py evaluate RUN --gold=G --counts=C
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-
-from distill.options import Options, option
-
-
-@dataclass(frozen=True)
-class FakeOptions(Options):
-    """What the arms of these tests may say."""
-
-    gold: tuple[Path, ...] = option((), "data")
-    dev: str | None = option(None, "data")
-    quality: float = option(0.8, "how good it becomes", above=0)
-    k: float | None = option(None, "a parameter", above=0)
-    epochs: int = option(3, "epochs", at_least=1)
-    step_rows: int = option(10, "rows an epoch", at_least=1)
-    fails: bool = option(False, "whether it fails")
-    sleep: float = option(0.0, "seconds", at_least=0)
-    seed: int = option(1, "seed")
-    out: Path = option(help="run folder")
 
 
 def train(given: dict[str, str], flags: set[str]) -> int:
@@ -37,6 +21,9 @@ def train(given: dict[str, str], flags: set[str]) -> int:
     with (out / "starts").open("a") as starts:
         starts.write(f"{time.time()}\n")
     time.sleep(float(given.get("sleep", 0)))
+    if growing := os.environ.get("FAKE_GROWING"):
+        with Path(growing).open("a") as file:
+            file.write(json.dumps({"id": f"late {out.name}"}) + "\n")
     if "fails" in flags:
         print("about to fail\nthe loss is nan in epoch 2", file=sys.stderr)
         return 2
@@ -59,13 +46,17 @@ def train(given: dict[str, str], flags: set[str]) -> int:
     return 0
 
 
-def evaluate(run: Path, given: dict[str, str]) -> int:
+def evaluate(runs: list[Path], given: dict[str, str]) -> int:
     documents = [json.loads(line) for line in Path(given["gold"]).read_text().splitlines()]
-    quality, chance = float((run / "quality").read_text()), random.Random(run.name)
-    with Path(given["counts"]).open("w") as out:
+    rows = []
+    for run in runs:
+        quality, chance = float((run / "quality").read_text()), random.Random(run.name)
         for document in documents:
             right = {label: sum(chance.random() < quality for _ in range(2)) for label in ("LOC", "ORG")}
-            out.write(json.dumps({"id": document["id"], "strict": {label: [n, 2, 2] for label, n in right.items()}}) + "\n")
+            strict = {label: [number, 2, 2] for label, number in right.items()}
+            rows.append(json.dumps({"system": str(run), "id": document["id"], "strict": strict}) + "\n")
+    Path(given["counts"]).parent.mkdir(parents=True, exist_ok=True)
+    Path(given["counts"]).write_text("".join(rows))
     return 0
 
 
@@ -73,9 +64,7 @@ def main(arguments: list[str]) -> int:
     given = dict(part[2:].split("=", 1) for part in arguments if part.startswith("--") and "=" in part)
     flags = {part[2:] for part in arguments if part.startswith("--") and "=" not in part}
     if arguments[0] == "evaluate":
-        target = Path(given["counts"])
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return evaluate(Path(arguments[1]), given)
+        return evaluate([Path(part) for part in arguments[1:] if not part.startswith("--")], given)
     return train(given, flags)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import CallError, InputError, NerDistillError
-from distill.files import whole_or_not_at_all
+from distill.files import open_lines, whole_or_not_at_all
 from distill.jsonl import dump_line, parse_line
 
 Row = dict[str, Any]
@@ -123,6 +123,18 @@ class StudyFolder:
             out.write((dump_line(row) + "\n").encode("utf-8"))
             out.flush()
             os.fsync(out.fileno())
+
+    def divide(self, counts: Path, targets: Mapping[str, Path]) -> None:
+        """Counts of several systems as a file each; a system without a row is an InputError."""
+        lines: dict[str, list[str]] = {system: [] for system in targets}
+        for number, line in open_lines(counts):
+            lines[parse_line(line, counts, number)["system"]].append(line + "\n")
+        for system, own in lines.items():
+            if not own:
+                raise InputError(f"no counts of {system}", path=counts)
+            with whole_or_not_at_all(targets[system]) as out:
+                out.writelines(own)
+        counts.unlink()
 
 
 def _differences(arm: str, found: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:

@@ -104,8 +104,8 @@ def _arms(results: Results) -> str:
         mean = f'<td class="best">{fine(lead.mean)}</td>' if lead.mean == best else fine(lead.mean)
         line = strip(lead.values, lead.interval, lead.mean, axis)
         rows.append([
-            _text(shown_name(arm)), f'<td class="wide">{line}</td>', mean, _far(_text(text[5])), _far(text[4]), _far(text[1]),
-            *(_far(each) for each in (text[2], text[6], text[7])), *text[8:],
+            _text(shown_name(arm)), f'<td class="wide">{line}</td>', mean,
+            *(_far(_text(text[column])) for column in (5, 4, 1, 2, 6, 7)), *text[8:],
         ])  # fmt: skip
     paper = f'<p class="note">The paper: {_text(results.paper)}</p>' if results.paper else ""
     note = '<p class="legend">Large dot: mean. Small dots: seeds. Line: 95 % over seeds (Student).</p>'
