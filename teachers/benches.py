@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from distill.document import Document
 from distill.labels import Label, LabelSet, unknown_labels_error
 from distill.layout import ConllColumns
+from teachers.conversations import Pair
 from teachers.records import Record, read_records
 
 BENCHES = (
@@ -46,17 +48,24 @@ def bench(name: str) -> Bench:
     return Bench(row["title"], row["language"], labels, frozenset(row.get("left-out", ())), columns)
 
 
-def conformed(record: Record, labels: LabelSet, left_out: frozenset[str], unknown: Counter[str]) -> Document:
-    """A record as a Document in the labels of a set; what it does not know is counted unless it is left out."""
-    document, dropped = labels.apply(record.document())
-    unknown.update(entity.label for entity in dropped if entity.label not in left_out)
-    return document
+class Gold(NamedTuple):
+    """A text as people labelled it: its entities, and its mentions as strings; a few may stand nowhere in it."""
+
+    document: Document
+    strings: tuple[Pair, ...]
+    nowhere: int = 0
 
 
-def read_gold(path: Path, labels: LabelSet, left_out: frozenset[str], source: Bench | None) -> Iterator[Document]:
-    """The Documents of a data set in canonical labels; all labels that the set does not know are one InputError."""
+def read_gold(path: Path, labels: LabelSet, left_out: frozenset[str], source: Bench | None) -> Iterator[Gold]:
+    """A data set in canonical labels; all labels that the set does not know are one InputError."""
     unknown: Counter[str] = Counter()
     for record in source.read(path) if source else read_records(path):
-        yield conformed(record, labels, left_out, unknown)
+        placed = record.document()
+        document, _ = labels.apply(placed)
+        strange = [kind for _, kind in record.pairs if labels.canonical(kind) is None and kind not in left_out]
+        unknown.update(strange)
+        strings = tuple((mention, label) for mention, kind in record.pairs if (label := labels.canonical(kind)))
+        held = {(placed.mention(entity), entity.label) for entity in placed.entities}
+        yield Gold(document, strings, sum((mention.strip(), kind) not in held for mention, kind in record.pairs))
     if unknown and labels.other == "error":
         raise unknown_labels_error(unknown, labels, path)

@@ -191,7 +191,7 @@ class _Asker:
         for number, turns in enumerate(conversations, 1):
             name = passage.id if len(conversations) == 1 else f"{passage.id}/{number}"
             report.add_conversation(wording.language)
-            yield {"id": name, "conversations": turns, "meta": {"document": passage.id}}
+            yield {"id": name, "conversations": turns, "meta": {"document": passage.document}}
 
     def _wording(self, passage: Passage) -> Wording:
         language = self._options.language

@@ -8,17 +8,16 @@ recorded answers (`{"id", "type", "response"}`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from distill.document import Document
 from distill.errors import CallError, InputError
 from distill.files import STREAM, existing
 from distill.labels import LabelSet, read_labels
 from distill.reports import count, figure, label_table, score_to_json, table_one
 from distill.scores import KINDS, Score, bootstrap_interval, mentions, partial, strict, string_sets, total
-from teachers.benches import Bench, bench, read_gold
+from teachers.benches import Bench, Gold, bench, read_gold
 from teachers.rait_options import RaitEvaluateOptions
 from teachers.sittings import Sitting, read_sittings
 
@@ -57,10 +56,15 @@ class Examination:
     title: str
     documents: int
     systems: dict[str, Marks]
+    nowhere: int = 0
 
     def __str__(self) -> str:
         parts = [f"{self.title}: {count(self.documents)} documents"]
         parts += [f"{kind}: {SAYS[kind]}\n\n{self._table(kind)}" for kind in KINDS]
+        if self.nowhere:
+            parts.append(
+                f"gold: {count(self.nowhere)} mentions do not stand in their text; they count among the strings alone"
+            )
         for name, marks in self.systems.items():
             parts += self._notes(name, marks)
         return "\n\n".join(parts)
@@ -88,7 +92,8 @@ class Examination:
     def to_json(self) -> dict[str, Any]:
         """All figures, unrounded."""
         systems = {name: marks.to_json() for name, marks in self.systems.items()}
-        return {"benchmark": self.title, "documents": self.documents, "systems": systems}
+        told = {"benchmark": self.title, "documents": self.documents, "gold not in the text": self.nowhere}
+        return told | {"systems": systems}
 
 
 def examine(options: RaitEvaluateOptions) -> Examination:
@@ -97,14 +102,15 @@ def examine(options: RaitEvaluateOptions) -> Examination:
     Raises InputError for answers to other texts, or types that the label set does not know.
     """
     source, labels, left_out = _asked(options)
-    gold = [document for path in options.gold for document in read_gold(path, labels, left_out, source)]
+    gold = [one for path in options.gold for one in read_gold(path, labels, left_out, source)]
     if not gold:
         raise InputError("no documents to score on", path=options.gold[0])
-    twice = len(gold) - len({document.id for document in gold})
+    twice = len(gold) - len({one.document.id for one in gold})
     if twice:
         raise InputError(f"{twice} ids stand more than once; ids must be unique", path=options.gold[0])
     marks = {str(path): _marks(path, gold, labels, left_out, options) for path in options.systems}
-    return Examination(source.title if source else str(options.gold[0]), len(gold), marks)
+    title = source.title if source else str(options.gold[0])
+    return Examination(title, len(gold), marks, sum(one.nowhere for one in gold))
 
 
 def _asked(options: RaitEvaluateOptions) -> tuple[Bench | None, LabelSet, frozenset[str]]:
@@ -123,20 +129,20 @@ def _asked(options: RaitEvaluateOptions) -> tuple[Bench | None, LabelSet, frozen
 
 
 def _marks(
-    path: Path, gold: Sequence[Document], labels: LabelSet, left_out: frozenset[str], options: RaitEvaluateOptions
+    path: Path, gold: Sequence[Gold], labels: LabelSet, left_out: frozenset[str], options: RaitEvaluateOptions
 ) -> Marks:
-    sittings = read_sittings(existing(path, "system"), gold, labels, left_out)
+    sittings = read_sittings(existing(path, "system"), [one.document for one in gold], labels, left_out)
     if not sittings:
         raise InputError(
-            f"none of the {len(gold)} gold documents is in it (gold has ids like {gold[0].id!r}); was it made from the "
-            f"same file?", path=path,
+            f"none of the {len(gold)} gold documents is in it (gold has ids like {gold[0].document.id!r}); was it made "
+            f"from the same file?", path=path,
         )  # fmt: skip
     marks = Marks(missing=len(gold) - len(sittings))
     each: dict[str, list[Score]] = {kind: [] for kind in KINDS}
-    for document in gold:
-        sitting = sittings.get(document.id) or Sitting()
+    for one in gold:
+        sitting = sittings.get(one.document.id) or Sitting()
         marks.unparsed += sitting.unparsed
-        for kind, score in _scored(document, sitting):
+        for kind, score in _scored(one, sitting):
             each[kind].append(score)
         marks.nowhere += len(sitting.nowhere)
     marks.scores = {kind: total(scores) for kind, scores in each.items()}
@@ -147,10 +153,10 @@ def _marks(
     return marks
 
 
-def _scored(gold: Document, sitting: Sitting) -> Iterator[tuple[str, Score]]:
+def _scored(gold: Gold, sitting: Sitting) -> Iterator[tuple[str, Score]]:
     """The three scores of one text; a mention that is not in it counts among the strings alone."""
-    yield "strict", strict(gold.entities, sitting.entities)
-    yield "partial", partial(gold.text, gold.entities, sitting.entities)
-    found = [*mentions(gold.with_entities(sitting.entities)), *sitting.nowhere]
-    score = string_sets(mentions(gold), found)
-    yield "strings", Score(score.labels, "strings", sitting.unparsed)
+    document = gold.document
+    yield "strict", strict(document.entities, sitting.entities)
+    yield "partial", partial(document.text, document.entities, sitting.entities)
+    found = [*mentions(document.with_entities(sitting.entities)), *sitting.nowhere]
+    yield "strings", replace(string_sets(gold.strings, found), unparsed=sitting.unparsed)

@@ -31,6 +31,8 @@ class Passage:
     pairs: tuple[Pair, ...]
     negatives: tuple[str, ...] = ()
     dataset: str = ""
+    document: str = ""
+    """The id of the record that it is, or is a piece of."""
 
     def example(self) -> Example:
         """The passage as a worked example."""
@@ -131,7 +133,7 @@ def passages_of(record: Record, words: Vocabulary, divide: Divide, lost: Counter
             found[place].append((mention, word))
     for number, (chunk, pairs) in enumerate(zip(chunks, found, strict=True), 1):
         identity = record.id if len(chunks) == 1 else f"{record.id}#{number}"
-        yield Passage(identity, chunk.text, tuple(dict.fromkeys(pairs)), negatives, record.dataset)
+        yield Passage(identity, chunk.text, tuple(dict.fromkeys(pairs)), negatives, record.dataset, record.id)
 
 
 def _placed(record: Record, chunks: Sequence[Chunk]) -> Iterator[tuple[list[int], Pair]]:

@@ -64,15 +64,25 @@ class _Hearing:
         """One row: a conversation, a recorded answer, or a labelled Document."""
         if "conversations" in row:
             heard = understood(row["conversations"])
-            document = self._by_text.get(plain(heard.text))
-            if document is None:
-                raise InputError("a conversation about a text that is not in gold")
+            document, start = self._about(heard.text, row)
             for kind, said in heard.answers.items():
-                self._answer(document, kind, said)
+                self._answer(document, kind, said, start, heard.text)
         elif isinstance(row.get("response"), str):
             self._recorded(row)
         else:
             self._labelled(document_from_json(dict(row)))
+
+    def _about(self, text: str, row: Mapping[str, Any]) -> tuple[Document, int]:
+        """The gold Document that a conversation is about, by its id or else its text, and where its passage begins."""
+        meta = row.get("meta")
+        for name in (meta.get("document") if isinstance(meta, Mapping) else None, row.get("id")):
+            named = self._gold.get(str(name))
+            if named is not None and text in named.text:
+                return named, named.text.index(text)
+        known = self._by_text.get(plain(text))
+        if known is None or text not in known.text:
+            raise InputError("a conversation about a text that is not in gold")
+        return known, known.text.index(text)
 
     def _recorded(self, row: Mapping[str, Any]) -> None:
         document = self._document(str(row.get("id")), row.get("text"))
@@ -92,8 +102,8 @@ class _Hearing:
             raise InputError(f"document {identity!r} has one text in gold, another here; score the same text")
         return document
 
-    def _answer(self, document: Document, kind: str, said: str) -> None:
-        """The answer to the question about one type."""
+    def _answer(self, document: Document, kind: str, said: str, start: int = 0, passage: str | None = None) -> None:
+        """The answer to the question about one type, for the whole text or a passage of it."""
         label = self._label(kind)
         sitting = self.sittings.setdefault(document.id, Sitting())
         if label is None:
@@ -103,7 +113,8 @@ class _Hearing:
         except UnparsedAnswer:
             sitting.unparsed += 1
             return
-        self._place(document, sitting, [Mention(mention.text, label) for mention in answer.mentions])
+        found = [Mention(mention.text, label) for mention in answer.mentions]
+        self._place(sitting, found, document.text if passage is None else passage, start)
 
     def _list(self, document: Document, said: str) -> None:
         """The answer to the question about all types; a type that was not asked about is a mistake of the model."""
@@ -115,12 +126,14 @@ class _Hearing:
             return
         kinds = ((mention.text, self._labels.canonical(mention.label) or mention.label) for mention in answer.mentions)
         known = [Mention(text, kind) for text, kind in kinds if kind not in self._left_out]
-        self._place(document, sitting, known)
+        self._place(sitting, known, document.text, 0)
 
-    def _place(self, document: Document, sitting: Sitting, found: Sequence[Mention]) -> None:
+    def _place(self, sitting: Sitting, found: Sequence[Mention], text: str, start: int) -> None:
         """A mention counts wherever it stands; one that stands nowhere is kept as it is."""
-        alignment = align(document.text, list(dict.fromkeys(found)), _EVERYWHERE)
-        sitting.entities += alignment.entities
+        alignment = align(text, list(dict.fromkeys(found)), _EVERYWHERE)
+        sitting.entities += (
+            Entity(entity.start + start, entity.end + start, entity.label) for entity in alignment.entities
+        )
         sitting.nowhere += [(outcome.mention.text, outcome.mention.label) for outcome in alignment.lost]
 
     def _labelled(self, found: Document) -> None:
