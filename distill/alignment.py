@@ -12,7 +12,7 @@ from distill.document import Entity, Span
 from distill.errors import CallError
 from distill.folding import CASE
 from distill.occurrences import Place
-from distill.search import Found, Search
+from distill.search import NOT_IN_TEXT, Found, Search
 
 Status = Literal["exact", "repaired", "lost"]
 
@@ -107,7 +107,10 @@ def align(text: str, mentions: Sequence[Mention], rules: AlignmentRules = Alignm
     """
     own = rules.occurrences == "own"
     wanted = Counter(mention.text for mention in mentions if mention.label)
-    found = Search(text, rules.similarity).find(wanted if own else dict.fromkeys(wanted, 1))
+    search = Search(text, rules.similarity)
+    found = search.find(wanted if own else dict.fromkeys(wanted, 1))
+    if any(each.why == NOT_IN_TEXT for each in found.values()):
+        found = search.complete(found, _held(mentions, found) if own else _everywhere(found))
     places = _own(mentions, found) if own else _all(mentions, found)
     outcomes = _outcomes(mentions, places, found)
     # Of two labels on one span the first said comes first: sorting is stable, and `flat` keeps the earlier.
@@ -117,8 +120,26 @@ def align(text: str, mentions: Sequence[Mention], rules: AlignmentRules = Alignm
 
 
 def _own(mentions: Sequence[Mention], found: Mapping[str, Found]) -> list[list[Place]]:
-    demands = [Demand(mention.label, found[mention.text].places if mention.label else ()) for mention in mentions]
-    return [[pick] if pick else [] for pick in assign(demands)]
+    return [[pick] if pick else [] for pick in assign(_demands(mentions, found))]
+
+
+def _demands(mentions: Sequence[Mention], found: Mapping[str, Found]) -> list[Demand]:
+    return [Demand(mention.label, found[mention.text].places if mention.label else ()) for mention in mentions]
+
+
+def _held(mentions: Sequence[Mention], found: Mapping[str, Found]) -> set[Span]:
+    """What mentions hold that stand in the text: each its own place, unless it has others where it could go."""
+    demands = _demands(mentions, found)
+    inside = overlaps(_everywhere(found))
+    places = {id(demand.places): demand.places for demand in demands}
+    spare = Counter({shared: sum(place.span not in inside for place in each) for shared, each in places.items()})
+    spare.subtract(id(demand.places) for demand in demands)
+    picks = zip(demands, assign(demands), strict=True)
+    return {pick.span for demand, pick in picks if pick and spare[id(demand.places)] <= 0}
+
+
+def _everywhere(found: Mapping[str, Found]) -> set[Span]:
+    return {place.span for each in found.values() for place in each.places}
 
 
 def _all(mentions: Sequence[Mention], found: Mapping[str, Found]) -> list[list[Place]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from bisect import bisect_right
 from functools import lru_cache
 
 from distill.words import is_spaceless
@@ -13,8 +15,14 @@ OTHER, SPACED, SPACELESS = 0, 1, 2
 _MORE_SPACELESS = (
     (0x3005, 0x3007), (0x0E80, 0x0EFF), (0x1000, 0x109F), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F), (0x1780, 0x17FF),
 )  # fmt: skip
-# Hangul vowels and finals that complete the letter before them, and the skin tones of emoji.
-_CLINGING = ((0x1160, 0x11FF), (0xD7B0, 0xD7FF), (0x1F3FB, 0x1F3FF))
+# What completes the character before it: Hangul vowels and finals, Thai and Lao am, voiced marks of half-width kana,
+# joiners and non-joiners, skin tones, and the letters in the flags of regions.
+_CLINGING = (
+    (0x1160, 0x11FF), (0xD7B0, 0xD7FF), (0x0E33, 0x0E33), (0x0EB3, 0x0EB3), (0xFF9E, 0xFF9F), (0x200C, 0x200D),
+    (0x1F3FB, 0x1F3FF), (0xE0020, 0xE007F),
+)  # fmt: skip
+_FLAGS = re.compile("[\U0001f1e6-\U0001f1ff]{2,}")
+_STACKING = "\u1039\u17d2"  # Burmese and Khmer signs that put the next letter under the one before
 FAR = 32  # so many invisible characters are looked through for the letters on either side
 _JOINER = "\u200d"
 _GLUE = frozenset("-‐‑–./_@&+:·")
@@ -37,7 +45,7 @@ def kind(char: str) -> int:
 @lru_cache(maxsize=65536)
 def clings(char: str) -> bool:
     """Belongs to the character before it: a combining mark, a joiner, a Hangul final, a skin tone."""
-    return unicodedata.category(char)[0] == "M" or char == _JOINER or _within(ord(char), _CLINGING)
+    return unicodedata.category(char)[0] == "M" or _within(ord(char), _CLINGING)
 
 
 @lru_cache(maxsize=65536)
@@ -47,13 +55,13 @@ def invisible(char: str) -> bool:
 
 
 def joined(text: str, position: int) -> bool:
-    """Whether `position` lies inside a word or between a letter and its mark, so that no mention may end there."""
+    """Whether `position` lies inside a word or inside a character, so that no mention may end there."""
     if position <= 0 or position >= len(text):
         return False
     left, right = text[position - 1], text[position]
     if left < "\x80" and right < "\x80":
         return left.isalnum() and right.isalnum()
-    if clings(right) or left == _JOINER:
+    if parted(text, position):
         return True
     before, after = position - 1, position
     while before > max(0, position - FAR) and invisible(text[before]):
@@ -61,6 +69,29 @@ def joined(text: str, position: int) -> bool:
     while after < min(len(text) - 1, position + FAR) and invisible(text[after]):
         after += 1
     return kind(text[before]) == SPACED == kind(text[after])
+
+
+def parted(text: str, position: int) -> bool:
+    """Whether `position` lies inside a character: before a mark or a joiner, within an emoji or a flag."""
+    if position <= 0 or position >= len(text):
+        return False
+    left, right = text[position - 1], text[position]
+    if clings(right) or left == _JOINER or left in _STACKING:
+        return True
+    if not (_regional(left) and _regional(right)):
+        return False
+    flags = _flags(text)
+    return (position - flags[bisect_right(flags, position) - 1]) % 2 == 1
+
+
+def _regional(char: str) -> bool:
+    return "\U0001f1e6" <= char <= "\U0001f1ff"
+
+
+@lru_cache(maxsize=2)
+def _flags(text: str) -> list[int]:
+    """Where runs of the letters that make flags begin: from there on two of them are one flag."""
+    return [match.start() for match in _FLAGS.finditer(text)]
 
 
 def _hangul(char: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from distill.boundaries import clings, invisible
 from distill.document import Span
@@ -24,9 +25,9 @@ def edges(text: str, said: str, start: int, end: int) -> Iterator[tuple[Span, st
     Punctuation that the mention has and the text has not is peeled off from outside, so long as no bracket or quote
     stays behind alone.
     """
-    head, tail = _marks(said[::-1]), _marks(said)
+    head, tail, kept_stop = _around(said)
     befores = _reach(head, text[max(0, start - REACH) : start][::-1])
-    afters = _reach(tail, text[end : end + REACH], kept_stop=_keeps_stop(said))
+    afters = _reach(tail, text[end : end + REACH], kept_stop=kept_stop)
     if len(afters) == 1 and _DOTTED.search(text, start, end) and text.startswith(".", end):
         yield Span(start, end + 1), said
     sides = [(i, j) for i in range(len(afters)) for j in range(len(befores))]
@@ -40,6 +41,12 @@ def edges(text: str, said: str, start: int, end: int) -> Iterator[tuple[Span, st
 def with_marks(text: str, said: str, start: int, end: int) -> Span:
     """The widest such stretch."""
     return next(edges(text, said, start, end))[0]
+
+
+@lru_cache(maxsize=256)
+def _around(said: str) -> tuple[str, str, bool]:
+    """The punctuation before and behind a mention, from inside out, and whether its full stop may stand apart."""
+    return _marks(said[::-1]), _marks(said), _keeps_stop(said)
 
 
 def _marks(said: str) -> str:
@@ -103,6 +110,7 @@ def _balance(text: str) -> list[int]:
     return [text.count(opening) - text.count(closing) for opening, closing in _PAIRS.items()]
 
 
+@lru_cache(maxsize=1024)
 def _peeled(said: str, head: int, tail: int) -> str:
     """The mention without so many marks at its start and its end."""
     return _without(_without(said, tail)[::-1], head)[::-1]
@@ -112,5 +120,7 @@ def _without(said: str, count: int) -> str:
     size = len(said)
     while size and count > 0:
         size -= 1
+        if size and said[size] in "'`" and said[size - 1] == said[size]:  # the '' of tokenised text is one mark
+            size -= 1
         count -= len("".join(compatible(typography(said[size])).split()))
     return said[:size].rstrip()

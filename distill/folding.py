@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import accumulate
 
 from distill.boundaries import SPACED, invisible, kind
 
@@ -20,7 +22,9 @@ _ACCENTS = (
 )  # fmt: skip
 _STROKES = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h", "ŧ": "t"}
 _STROKES |= {stroke.upper(): letter.capitalize() for stroke, letter in _STROKES.items() if stroke != "ı"}
+_STROKES |= {"ي": "ی", "ى": "ی", "ك": "ک", "ـ": ""}  # Arabic and Persian forms of one letter; the stretching tatweel
 _TYPOGRAPHY = {**{ord(char): "'" for char in QUOTES}, **{ord(char): "-" for char in DASHES}}
+_NOT = re.compile(r"n['’]t\b", re.IGNORECASE)
 _REPEATED = re.compile(r"'{2,}|-{2,}")
 
 
@@ -47,11 +51,12 @@ def compatible(text: str) -> str:
 
 
 def untokenised(text: str) -> str:
-    """No white space beside punctuation or in scripts that have none."""
+    """No white space beside punctuation, in scripts that have none, and before the `n't` of `do n't`."""
     parts = text.split()
     out = parts[:1]
     for part in parts[1:]:
-        out.append(" " + part if kind(out[-1][-1]) == SPACED == kind(part[0]) else part)
+        apart = kind(out[-1][-1]) == SPACED == kind(part[0]) and not _NOT.match(part)
+        out.append(" " + part if apart else part)
     return "".join(out)
 
 
@@ -125,14 +130,14 @@ def _apply(text: str, repairs: Sequence[Repair]) -> str:
     return text
 
 
-class _Keys(dict[str, str]):
+class _Keys(dict[int, str]):
     """What each character leaves in a key, computed when it is first met."""
 
-    def __missing__(self, char: str) -> str:
-        folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
+    def __missing__(self, code: int) -> str:
+        folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", chr(code)).casefold())
         left = "".join(_STROKES.get(each, each) for each in folded if self._stays(each))
         if len(self) < 65536:
-            self[char] = left
+            self[code] = left
         return left
 
     @staticmethod
@@ -151,10 +156,28 @@ _KEYS = _Keys()
 
 def key(text: str) -> str:
     """The letters, digits and symbols of `text`, without case, accents, punctuation and white space."""
-    return "".join(map(_KEYS.__getitem__, text))
+    return text.translate(_KEYS)
 
 
-def key_with_offsets(text: str) -> tuple[str, list[int]]:
-    """The key, and for each of its characters the offset in `text` that it comes from."""
-    parts = list(map(_KEYS.__getitem__, text))
-    return "".join(parts), [offset for offset, part in enumerate(parts) for _ in part]
+class FoldedText:
+    """The key of a whole text, and for each of its characters the offset it comes from, worked out when asked."""
+
+    def __init__(self, text: str) -> None:
+        self._blocks = [text[at : at + _BLOCK] for at in range(0, len(text), _BLOCK)]
+        keys = list(map(key, self._blocks))
+        self.key = "".join(keys)
+        self._starts = list(accumulate(map(len, keys), initial=0))
+        self._offsets: dict[int, list[int]] = {}
+
+    def offset(self, at: int) -> int:
+        """Where in the text the character `at` of the key stands."""
+        block = bisect_right(self._starts, at) - 1
+        if block not in self._offsets:
+            first = block * _BLOCK
+            self._offsets[block] = [
+                offset for offset, char in enumerate(self._blocks[block], first) for _ in _KEYS[ord(char)]
+            ]
+        return self._offsets[block][at - self._starts[block]]
+
+
+_BLOCK = 2048

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from collections.abc import Sequence
 
 from distill.document import Span
-from distill.occurrences import Piece, Place, Source
+from distill.occurrences import Piece, Place, pieces
 
 LEVEL = 12
 MOST_WORDS = 10
@@ -17,22 +18,37 @@ MOST_FRAGMENTS = 3
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)|[。！？]|\n\s*\n")
 
 
-class Fragments:
-    """The sentences of a text and where each word stands."""
+_ELLIPSIS = re.compile(r"\w.*(?:\.\s?\.\s?\.|…).*\w", re.DOTALL)
 
-    def __init__(self, source: Source) -> None:
-        self._pieces = source.pieces
+
+def scatters(asked: Sequence[Piece]) -> bool:
+    """Whether a mention has words enough, and not too many, to be looked for in pieces."""
+    return 2 <= len(asked) <= MOST_WORDS and sum(len(piece.key) for piece in asked) >= LEAST_LETTERS
+
+
+class Fragments:
+    """The sentences of a text and where each word stands; `stretches` hold its words."""
+
+    def __init__(self, text: str, stretches: Sequence[Sequence[Piece]]) -> None:
+        self._pieces = [piece for each in stretches for piece in each]
         self._where: dict[str, list[int]] = defaultdict(list)
         for index, piece in enumerate(self._pieces):
             self._where[piece.key].append(index)
-        ends = [match.end() for match in _SENTENCE_END.finditer(source.text)]
-        self._sentence = [bisect_right(ends, piece.start) for piece in self._pieces]
+        self._sentence: list[tuple[int, int]] = []  # of each word, with the stretch it stands in
+        for number, each in enumerate(stretches):
+            found = _SENTENCE_END.finditer(text, each[0].start, each[-1].end) if each else ()
+            ends = [match.end() for match in found]
+            self._sentence += [(number, bisect_right(ends, piece.start)) for piece in each]
 
     def place(self, said: str) -> Place | None:
-        """The tightest place of the mention's words in order, with a gap; None where two are equally tight."""
-        wanted = [piece.key for piece in Source(said).pieces]
-        if not 2 <= len(wanted) <= MOST_WORDS or sum(map(len, wanted)) < LEAST_LETTERS:
+        """The tightest place of the mention's words in order, with a gap; None where two are equally tight.
+
+        A mention that was shortened by an ellipsis means the gap as well.
+        """
+        asked = pieces(said)
+        if not scatters(asked):
             return None
+        wanted = [piece.key for piece in asked]
         if any(word not in self._where for word in wanted):
             return None
         runs = [run for first in self._where[wanted[0]] if (run := self._run(first, wanted))]
@@ -44,6 +60,8 @@ class Fragments:
         if len(best) > 1:
             return None
         spans = [Span(group[0].start, group[-1].end) for group in self._groups(best[0])]
+        if _ELLIPSIS.search(said):
+            return Place(spans[0].start, spans[-1].end, LEVEL, "ellipsis")
         return Place(spans[0].start, spans[-1].end, LEVEL, "fragments", tuple(spans))
 
     def _run(self, first: int, wanted: list[str]) -> list[int] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from sys import maxsize
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 from distill.boundaries import SPACELESS, fits, kind
 from distill.document import Span
 from distill.edges import with_marks
+from distill.folding import key
 from distill.libraries import resolve
-from distill.occurrences import Piece, Place, Source
+from distill.occurrences import Piece, Place, pieces
 
 LEVEL = 11
 LEAST_LETTERS = 5  # one letter more or less in five is the least that .9 lets through
@@ -38,29 +39,39 @@ def _matcher() -> tuple[Callable[..., float], Callable[..., list[Any]]]:
     return similarity, resolve("rapidfuzz.process:extract", "teach")
 
 
+def resembles(asked: Sequence[Piece]) -> bool:
+    """Whether a mention has letters enough, and not too many words, to be matched by likeness."""
+    return sum(len(piece.key) for piece in asked) >= LEAST_LETTERS and len(asked) <= MOST_WORDS
+
+
 class Windows:
-    """The distinct runs of so many words of a text, by length, with the places of each."""
+    """The distinct runs of so many words of a text, by length, with the places of each; `stretches` hold its words."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._runs: dict[int, tuple[list[int], list[str], dict[str, list[int]]]] = {}
+    def __init__(self, text: str, stretches: Sequence[Sequence[Piece]]) -> None:
+        self._text = text
+        self._stretches = stretches
+        self._runs: dict[int, tuple[list[int], list[str], dict[str, list[Span]]]] = {}
 
-    def _of(self, count: int) -> tuple[list[int], list[str], dict[str, list[int]]]:
+    def _of(self, count: int) -> tuple[list[int], list[str], dict[str, list[Span]]]:
         if count not in self._runs:
-            pieces = self._source.pieces
-            where: dict[str, list[int]] = defaultdict(list)
-            for first in range(len(pieces) - count + 1):
-                where[_join(pieces[first : first + count])].append(first)
+            where: dict[str, list[Span]] = defaultdict(list)
+            for words in self._stretches:
+                for first in range(len(words) - count + 1):
+                    window = words[first : first + count]
+                    where[_join(window)].append(Span(window[0].start, window[-1].end))
             runs = sorted(where, key=lambda run: (len(run), run))
             self._runs[count] = [len(run) for run in runs], runs, where
         return self._runs[count]
 
     def near(self, said: str, similarity: float, taken: list[Span]) -> tuple[list[Place], str]:
-        """The places of the one best window at least so similar to `said`; or none, and why."""
-        asked = Source(said).pieces
-        wanted = _join(asked)
-        if len(wanted.replace(" ", "")) < LEAST_LETTERS or len(asked) > MOST_WORDS:
+        """The places of the one best window at least so similar to `said`; or none, and why.
+
+        What other mentions hold (`taken`) is left to them, unless the mention says it too and more.
+        """
+        asked = pieces(said)
+        if not resembles(asked):
             return [], "not in the text"
+        wanted = _join(asked)
         scored: list[tuple[float, int, str, list[Place]]] = []
         for count in _counts(asked):
             for run, score in self._similar(wanted, count, similarity):
@@ -70,14 +81,14 @@ class Windows:
         if not scored:
             return [], "not in the text"
         best = max(scored, key=lambda each: (each[0], each[1], each[2]))
-        if not _plausible(asked, Source(best[2]).pieces, self._digits(best[3][0]) == _DIGITS.findall(said)):
+        if not _plausible(asked, pieces(best[2]), self._digits(best[3][0]) == _DIGITS.findall(said)):
             return [], "not in the text"
         rivals = [each for each in scored if each[0] > best[0] - MARGIN and not _touch(each[3][0], best[3])]
         return ([], "ambiguous") if rivals else (self._same_case(said, best[3]), "")
 
     def _same_case(self, said: str, places: list[Place]) -> list[Place]:
         """Those in capitals or lower case like the mention, if some are."""
-        alike = [place for place in places if _case(self._source.text[place.start : place.end]) == _case(said)]
+        alike = [place for place in places if _case(self._text[place.start : place.end]) == _case(said)]
         return alike or places
 
     def _similar(self, wanted: str, count: int, similarity: float) -> list[tuple[str, float]]:
@@ -93,18 +104,27 @@ class Windows:
         return [(run, score) for run, score, _ in found]
 
     def _places(self, said: str, run: str, count: int, score: float, taken: list[Span]) -> list[Place]:
-        pieces, how = self._source.pieces, f"fuzzy {int(score * 100) / 100:.2f}"
-        starts = self._of(count)[2][run]
-        text = self._source.text
-        spans = (with_marks(text, said, pieces[first].start, pieces[first + count - 1].end) for first in starts)
+        how, text = f"fuzzy {int(score * 100) / 100:.2f}", self._text
+        spans = (with_marks(text, said, *span) for span in self._of(count)[2][run])
         return [
             Place(span.start, span.end, LEVEL, how)
             for span in spans
-            if fits(text, *span) and not covered(span, taken)
+            if fits(text, *span) and not self._held(said, span, taken)
         ]
 
+    def _held(self, said: str, span: Span, taken: list[Span]) -> bool:
+        """Whether others hold part of the stretch, and not just a name within it that this mention says as well."""
+        at = bisect_left(taken, Span(span.end, 0))
+        while at > 0 and taken[at - 1].end > span.start:
+            at -= 1
+            inner = key(self._text[taken[at].start : taken[at].end])
+            inside = span.start <= taken[at].start and taken[at].end <= span.end and taken[at] != span
+            if not inside or not inner or inner not in key(said) or inner == key(self._text[span.start : span.end]):
+                return True
+        return False
+
     def _digits(self, place: Place) -> list[str]:
-        return _DIGITS.findall(self._source.text[place.start : place.end])
+        return _DIGITS.findall(self._text[place.start : place.end])
 
 
 def covered(span: Span, taken: list[Span]) -> bool:

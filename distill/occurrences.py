@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
-from distill.boundaries import SPACELESS, clings, fits, glued, joined, kind
+from distill.boundaries import SPACELESS, clings, fits, glued, joined, kind, parted
 from distill.document import Span
 from distill.edges import edges
 from distill.folding import (
@@ -16,15 +16,16 @@ from distill.folding import (
     JOINED,
     PUNCTUATION,
     QUOTES,
+    FoldedText,
     difference,
     key,
-    key_with_offsets,
     typography,
     unspaced,
 )
 from distill.words import words
 
 _DIGITS = re.compile(r"\d+")
+_THOUSANDS = re.compile(r"(?<=\d)[,'\u00a0\u2009\u202f](?=\d{3}(?!\d))")
 _POSSESSIVE = re.compile(r"'\s*s\b", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[:;!?()\[\]{}]|(?<!\w)'|'(?!\w)")  # what stands between names rather than in one
 MOST_SYMBOLS = 20
@@ -49,10 +50,10 @@ class Place:
     lower: bool = False  # reads all lower case
     glued: bool = False  # part of a longer token
     marks: int = 0  # how many marks of punctuation more or less than the mention has
+    span: Span = field(init=False, repr=False, compare=False)
 
-    @property
-    def span(self) -> Span:
-        return Span(self.start, self.end)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "span", Span(self.start, self.end))
 
     @property
     def rank(self) -> tuple[int, int, int]:
@@ -69,20 +70,39 @@ class Piece:
     key: str
 
 
+def pieces(text: str, stretch: Span | None = None) -> list[Piece]:
+    """The pieces of a text, or of one stretch of it."""
+    first = stretch.start if stretch else 0
+    part = text[first : stretch.end] if stretch else text
+    found = ((start, end, key(part[start:end])) for start, end in words(part))
+    return [Piece(first + start, first + end, folded) for start, end, folded in found if folded]
+
+
 class Source:
     """A text to be searched; what a search needs of it is computed once, when it is first needed."""
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self._first: dict[str, int] = {}
 
     @cached_property
-    def _folded(self) -> tuple[str, list[int]]:
-        return key_with_offsets(self.text)
+    def _folded(self) -> FoldedText:
+        return FoldedText(self.text)
 
     @cached_property
     def pieces(self) -> list[Piece]:
-        spans = ((start, end, key(self.text[start:end])) for start, end in words(self.text))
-        return [Piece(start, end, folded) for start, end, folded in spans if folded]
+        return pieces(self.text)
+
+    def _first_hit(self, wanted: str) -> int:
+        """Where in the key the wanted one first stands: many forms of one mention have the same key."""
+        if wanted not in self._first:
+            self._first[wanted] = self._folded.key.find(wanted) if wanted else -1
+        return self._first[wanted]
+
+    def holds(self, said: str) -> bool:
+        """Whether the letters and digits of `said` stand in the text at all."""
+        wanted = key(said)
+        return not wanted or self._first_hit(wanted) >= 0
 
     def exact(self, said: str) -> list[Place]:
         """Places that read exactly `said`, at word boundaries, left to right, not overlapping."""
@@ -103,13 +123,13 @@ class Source:
         wanted = key(said)
         if len(wanted) < (2 if mixed else 3):
             return []
-        folded, offsets = self._folded
+        folded, offset = self._folded.key, self._folded.offset
         places: list[Place] = []
-        hit = folded.find(wanted)
+        hit = self._first_hit(wanted)
         while hit >= 0:
-            start, end = offsets[hit], self._with_marks(offsets[hit + len(wanted) - 1] + 1)
-            parted = _parts(self.text, start, mixed) and _parts(self.text, end, mixed)
-            if parted and not fits(self.text, start, end) and self._whole(hit, hit + len(wanted)):
+            start, end = offset(hit), self._with_marks(offset(hit + len(wanted) - 1) + 1)
+            apart = _parts(self.text, start, mixed) and _parts(self.text, end, mixed)
+            if apart and not fits(self.text, start, end) and self._whole(hit, hit + len(wanted)):
                 *_, (_, inner) = edges(self.text, said, start, end)
                 match = difference(self.text[start:end], inner)
                 if match and match[0] <= ACCENTS:
@@ -139,26 +159,26 @@ class Source:
 
     def _hits(self, wanted: str) -> Iterator[Span]:
         """Spans whose key is `wanted`, whole characters only."""
-        folded, offsets = self._folded
-        hit = folded.find(wanted) if wanted else -1
+        folded, offset = self._folded.key, self._folded.offset
+        hit = self._first_hit(wanted)
         while hit >= 0:
             stop = hit + len(wanted)
-            span = Span(offsets[hit], self._with_marks(offsets[stop - 1] + 1))
+            span = Span(offset(hit), self._with_marks(offset(stop - 1) + 1))
             if self._whole(hit, stop) and fits(self.text, *span):
                 yield span
                 hit = folded.find(wanted, stop)
             else:
                 hit += 1
-                while hit < len(offsets) and joined(self.text, offsets[hit]):
+                while hit < len(folded) and joined(self.text, offset(hit)):
                     hit += 1
                 hit = folded.find(wanted, hit)
 
     def _whole(self, hit: int, stop: int) -> bool:
         """Whether a stretch of the key begins and ends with a character of the text."""
-        _, offsets = self._folded
-        if hit and offsets[hit - 1] == offsets[hit]:
+        offset = self._folded.offset
+        if hit and offset(hit - 1) == offset(hit):
             return False
-        return stop == len(offsets) or offsets[stop] != offsets[stop - 1]
+        return stop == len(self._folded.key) or offset(stop) != offset(stop - 1)
 
     def _with_marks(self, end: int) -> int:
         while end < len(self.text) and clings(self.text[end]) and not key(self.text[end]):
@@ -167,8 +187,8 @@ class Source:
 
     def _place(self, said: str, inner: str, span: Span) -> Place | None:
         found = self.text[span.start : span.end]
-        match = difference(found, said)
-        if match is None or not fits(self.text, *span):
+        match = difference(found, said) if fits(self.text, *span) else None
+        if match is None:
             return None
         if not _trusted(match[0], found, said):
             within = difference(found, inner) if len(key(said)) >= 4 or _letters(inner) == _letters(said) else None
@@ -182,6 +202,8 @@ def _parts(text: str, position: int, mixed: bool) -> bool:
     """Whether letters meet digits here, or a mention in a script without spaces meets anything but its own number."""
     if not joined(text, position):
         return True
+    if parted(text, position):
+        return False
     left, right = text[position - 1], text[position]
     if left.isdigit() == right.isdigit():
         return mixed and left.isalpha() and right.isalpha()
@@ -195,18 +217,19 @@ def _next_start(text: str, position: int) -> int:
     return position
 
 
+@lru_cache(maxsize=4096)
 def _trusted(level: int, found: str, said: str) -> bool:
     """Whether so strong a repair may be believed for so short a mention."""
     if level >= CASE and found.islower() and found in _FUNCTION_WORDS and not said.islower():
         return False
     if level < PUNCTUATION:
         return True
-    for pattern in (_DIGITS, _POSSESSIVE, _SEPARATORS):
-        if pattern.findall(typography(found)) != pattern.findall(typography(said)):
-            return False
+    one, other = (_THOUSANDS.sub("", typography(each)) for each in (found, said))
+    if any(pattern.findall(one) != pattern.findall(other) for pattern in (_DIGITS, _POSSESSIVE, _SEPARATORS)):
+        return False
     letters = len(key(said))
     if level == JOINED:
-        return letters >= 6
+        return letters >= 6 or (letters >= 4 and len(found.split()) == len(said.split()) == 1)
     return letters >= 4 or _letters(found) == _letters(said)
 
 

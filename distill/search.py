@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from distill.assignment import overlaps
-from distill.boundaries import invisible
+from distill.boundaries import fits, invisible, parted
 from distill.document import Span
+from distill.escapes import Unescaped, unescaped
 from distill.folding import CASE, PUNCTUATION, difference, key
-from distill.fragments import Fragments
-from distill.fuzzy import Windows, covered, merged, within
-from distill.occurrences import SAME_NAME, Place, Source
+from distill.fragments import Fragments, scatters
+from distill.fuzzy import Windows, covered, merged, resembles, within
+from distill.occurrences import SAME_NAME, Piece, Place, Source, pieces
+from distill.regions import LONG, Regions
 from distill.variants import ARTICLE, ESCAPE, FINAL_S, GLOSS, POSSESSIVE, variants
 
 VARIANT_LEVEL = 10
 _BRACKET = re.compile(r"\s*[(\[（]")
 _AROUND = re.compile(r"^\W+|\W+$")
 _REFERENCE = re.compile(r"&#?\w+;$")
-NOT_IN_TEXT = "not in the text"
+NOT_IN_TEXT, PART_OF_CHARACTER = "not in the text", "only part of a character"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,23 @@ class Search:
 
     @cached_property
     def _windows(self) -> Windows:
-        return Windows(self._source)
+        return Windows(self._source.text, [self._source.pieces])
 
     @cached_property
     def _fragments(self) -> Fragments:
-        return Fragments(self._source)
+        return Fragments(self._source.text, [self._source.pieces])
+
+    @cached_property
+    def _regions(self) -> Regions:
+        return Regions(self._source.text)
+
+    @cached_property
+    def _plain(self) -> tuple[Unescaped, Source]:
+        plain = Unescaped(self._source.text)
+        return plain, Source(plain.text)
 
     def find(self, wanted: Mapping[str, int]) -> dict[str, Found]:
-        """Where each string may stand; `wanted` says how many mentions share it."""
+        """Where each string may stand with its own letters and digits; `wanted` says how many mentions share it."""
         exact = {said: self._exact(said) for said in wanted if _visible(said)}
         held = merged(place.span for places in exact.values() for place in places)
         self._copied = all(exact.values())
@@ -59,8 +70,14 @@ class Search:
         for said, places in placed.items():
             free = sum(place.span not in inside for place in places)
             more = self._further(said, wanted[said] - free, held) if exact[said] and wanted[said] > free else []
-            found[said] = _left_to_right(places + more) if places else self._resembling(said, merged(taken))
+            found[said] = _left_to_right(places + more) if places else Found(why=NOT_IN_TEXT)
         return _shared(found)
+
+    def complete(self, found: Mapping[str, Found], taken: Iterable[Span]) -> dict[str, Found]:
+        """The same, with what strings that stand nowhere resemble; `taken` is left to the mentions that hold it."""
+        apart = merged(taken)
+        lost = (said for said, each in found.items() if each.why == NOT_IN_TEXT)
+        return _shared({**found, **{said: self._resembling(said, apart) for said in lost}})
 
     def _exact(self, said: str) -> list[Place]:
         bare = _bare(said)
@@ -74,6 +91,8 @@ class Search:
         """
         bare = _bare(said)
         spelt = self._source.equal(bare)
+        if not any(place.level < PUNCTUATION for place in spelt) and (escaped := self._escaped(bare, demand)):
+            return escaped
         if bare != said:
             spelt = [_restated(self._source.text, place, said) for place in spelt]
         near = _plainest([place for place in spelt if not within(place.span, held)], demand)
@@ -86,6 +105,19 @@ class Search:
         spans = {place.span for place in near}
         spelt = [place for place in spelt if place.span not in spans]
         return near + _plainest(spelt, demand) or self._variants(said, demand)
+
+    def _escaped(self, said: str, demand: int) -> list[Place]:
+        """Places where the text writes a character of the mention otherwise, `AT&amp;T`."""
+        plain, source = self._plain
+        if not plain:
+            return []
+        places = []
+        form = unescaped(said)
+        for place in source.exact(form) or _plainest(source.equal(form), demand):
+            start, end = plain.written(place.span)
+            if end - start != place.end - place.start and fits(self._source.text, start, end):
+                places.append(replace(place, start=start, end=end))
+        return _renamed(places, ESCAPE)
 
     def _reads(self, place: Place, said: str) -> bool:
         """Whether the place reads what was said with no punctuation put in or left out between its letters."""
@@ -113,6 +145,8 @@ class Search:
         """Places of the mention without what teachers add, or with what they leave off."""
         forms = list(variants(said, only))
         for name, other in forms:
+            if not self._source.holds(other):
+                continue
             places = self._source.exact(other) or _plainest(self._source.equal(other), demand)
             most = PUNCTUATION if len(key(other)) >= 6 else CASE
             places = [place for place in places if place.level < most]
@@ -127,17 +161,47 @@ class Search:
 
     def _resembling(self, said: str, taken: list[Span]) -> Found:
         """Fuzzy places outside all others, or else the ordered fragments of the mention."""
-        places, why = self._windows.near(said, self._similarity, taken) if self._similarity < 1 else ([], NOT_IN_TEXT)
+        asked = pieces(said)
+        places, why = self._near(said, asked, taken)
         if places:
             return _left_to_right(places)
-        scattered = self._fragments.place(said)
-        return Found((scattered,)) if scattered else Found(why=why)
+        if scattered := self._scattered(said, asked):
+            return Found((scattered,))
+        return Found(why=PART_OF_CHARACTER if why == NOT_IN_TEXT and self._parts(_bare(said)) else why)
+
+    def _near(self, said: str, asked: list[Piece], taken: list[Span]) -> tuple[list[Place], str]:
+        if self._similarity == 1 or not resembles(asked):
+            return [], NOT_IN_TEXT
+        return self._windows_of(asked, len(said)).near(said, self._similarity, taken)
+
+    def _windows_of(self, asked: list[Piece], length: int) -> Windows:
+        text = self._source.text
+        stretches = self._regions.alike(asked, length) if len(text) > LONG else None
+        return self._windows if stretches is None else Windows(text, stretches)
+
+    def _scattered(self, said: str, asked: list[Piece]) -> Place | None:
+        text = self._source.text
+        if not scatters(asked):
+            return None
+        stretches = self._regions.holding(asked, len(said)) if len(text) > LONG else None
+        return (self._fragments if stretches is None else Fragments(text, stretches)).place(said)
+
+    def _parts(self, said: str) -> bool:
+        """Whether the text has the mention only by a cut through a character: half a flag, a letter without marks."""
+        at, text = self._source.text.find(said), self._source.text
+        return at >= 0 and (parted(text, at) or parted(text, at + len(said)))
 
 
 def _shared(found: dict[str, Found]) -> dict[str, Found]:
     """Strings with the same places (`Faro` and `faro` for a `FARO`) share one tuple: they stand for one another."""
     known: dict[tuple[Place, ...], tuple[Place, ...]] = {}
-    return {said: replace(each, places=known.setdefault(each.places, each.places)) for said, each in found.items()}
+    return {
+        # What is read exactly at a place is one string only.
+        said: replace(each, places=known.setdefault(each.places, each.places))
+        if each.places and each.places[0].how
+        else each
+        for said, each in found.items()
+    }
 
 
 def _renamed(places: list[Place], name: str) -> list[Place]:

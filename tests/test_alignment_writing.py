@@ -1,0 +1,131 @@
+"""Alignment across ways of writing: references, treebank brackets, slips of every class, whole characters."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from distill.alignment import Mention, Outcome, align
+from distill.document import Span
+from distill.escapes import Unescaped
+
+
+def one(text: str, said: str) -> Outcome:
+    (outcome,) = align(text, [Mention(said, "X")]).outcomes
+    return outcome
+
+
+def found(text: str, said: str) -> str | None:
+    outcome = one(text, said)
+    return text[outcome.entities[0].start : outcome.entities[0].end] if outcome.entities else None
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "expected", "how"),
+    [
+        ("by AT&amp;C today", "AT&C", "AT&amp;C", "escape"),
+        ("by AT&C today", "AT&amp;C", "AT&C", "escape"),
+        ("said O&#39;Brien-Vance.", "O'Brien-Vance", "O&#39;Brien-Vance", "escape"),
+        ("in Caf&eacute; Luna today", "CAFÉ LUNA", "Caf&eacute; Luna", "escape, case"),
+        ("read &quot;The Tide&quot; .", '"The Tide"', "&quot;The Tide&quot;", "escape"),
+        ("Faro -LRB- Algarve -RRB- won", "Faro (Algarve)", "Faro -LRB- Algarve -RRB-", "escape, tokenisation"),
+        ("Faro (Algarve) won", "Faro -LRB- Algarve -RRB-", "Faro (Algarve)", "escape, tokenisation"),
+        ("they do n't Stop here", "don't Stop", "do n't Stop", "tokenisation"),
+        ("they don't Stop here", "do n't Stop", "don't Stop", "tokenisation"),
+        ("by Quill & Vance", "Quill and Vance", "Quill & Vance", "ampersand"),
+        ("by Quill and Vance", "Quill & Vance", "Quill and Vance", "ampersand"),
+        ("Ada's Boat sank", "Ada Boat", "Ada's Boat", "possessive"),
+        ("the Rowers' Club", "Rowers Club", "Rowers' Club", "possessive"),
+        ("the Ada Boat sank", "Ada's Boat", "Ada Boat", "possessive"),
+        ("Bank of the Algarve", "Bank of Algarve", "Bank of the Algarve", "article"),
+        ("Bank of Algarve", "Bank of the Algarve", "Bank of Algarve", "article"),
+        ("Faro won", "<b>Faro</b>", "Faro", "escape"),
+        ("the co-op shut", "coop", "co-op", "punctuation, joined words"),
+        ("sold 1,000 boats", "1000", "1,000", "punctuation"),
+        ("زار محـــمد القاهرة", "محمد", "محـــمد", "accents"),
+        ("Ministry of Inner Affairs met", "Ministry ... Affairs", "Ministry of Inner Affairs", "ellipsis"),
+        ("the Top 40 list", "`` Top 40 ''", "Top 40", "quotes, punctuation"),
+    ],
+)
+def test_ways_of_writing_one_name_find_each_other(text: str, said: str, expected: str, how: str) -> None:
+    assert found(text, said) == expected
+    assert one(text, said).how == how
+
+
+def test_an_escape_that_is_none_stays_as_it_is() -> None:
+    assert found("R&D; and &nosuch; here", "R&D") == "R&D"
+    assert found("made of -LRX- wood", "-LRX- wood") == "-LRX- wood"
+    assert not Unescaped("R&D; &nosuch; -LRX-")
+
+
+@given(st.lists(st.sampled_from(["&amp;", "&#39;", "-LRB-", "&nosuch;", "&", "a", "é ", "&ngE;"])), st.data())
+def test_a_stretch_of_the_plain_text_is_found_in_the_written_one(parts: list[str], data: st.DataObject) -> None:
+    written = "".join(parts)
+    plain = Unescaped(written)
+    start = data.draw(st.integers(0, len(plain.text)))
+    end = data.draw(st.integers(start, len(plain.text)))
+    span = plain.written(Span(start, end))
+    assert 0 <= span.start <= span.end <= len(written) or start == end
+    if start < end:
+        assert plain.text[start:end] in Unescaped(written[span.start : span.end]).text
+
+
+NAMES = [
+    "Ada O'Brien-Vance", "Olhão Café (Sul)", "İzmir Straße & Co.", "Łódź Rowing 40", 'the "Tide" of Faro',
+    "A.B.C. Faro",
+]  # fmt: skip
+SLIPS: dict[str, Callable[[str], str]] = {
+    "upper": str.upper,
+    "lower": str.lower,
+    "curly": lambda said: said.replace("'", "’").replace('"', "“").replace("-", "–"),
+    "NFD": lambda said: unicodedata.normalize("NFD", said),
+    "full width": lambda said: "".join(chr(ord(char) + 0xFEE0) if "!" <= char <= "~" else char for char in said),
+    "soft hyphen": lambda said: said[:2] + "\u00ad" + said[2:],
+    "zero width": lambda said: said[:3] + "\u200b" + said[3:],
+    "no-break": lambda said: said.replace(" ", "\u00a0"),
+    "lines": lambda said: said.replace(" ", "\n  "),
+    "split": lambda said: " ".join("".join(f" {char} " if char in "'\"-&().," else char for char in said).split()),
+    "escaped": lambda said: said.replace("&", "&amp;").replace("'", "&#39;").replace('"', "&quot;"),
+    "brackets": lambda said: said.replace("(", "-LRB-").replace(")", "-RRB-"),
+    "plain": str,
+}  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(NAMES), st.sampled_from(sorted(SLIPS)), st.sampled_from(sorted(SLIPS)), st.booleans())
+def test_a_name_is_found_whole_however_both_are_written(name: str, one_way: str, other: str, two: bool) -> None:
+    """Every way of writing finds every other; two at once in the mention as well, unless one of them is an escape."""
+    written, said = SLIPS[one_way](name), SLIPS[other](name)
+    if two and "escaped" not in (one_way, other) and "brackets" not in (one_way, other):
+        said = SLIPS[one_way](said)
+    text = f"Yes , 7 {written} met ."
+    assert found(text, said) == written, (text, said)
+
+
+WHOLE = ["🇳🇴", "🇵🇹", "👨‍👩‍👧", "👍🏽", "1️⃣", "❤️", "🏴\U000e0067\U000e0062\U000e007f", "e\u0301", "กำ", "ก็",
+         "\u1112\u1161\u11ab", "दि", "ß", "a", "Z", " ", " ", ".", "東", "ガ", "ｶﾞ",
+         "カ\u3099", "ی\u200c", "한"]  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(WHOLE), min_size=1, max_size=14), st.data())
+@example(["🇳🇴", "🇵🇹"], None)
+def test_no_span_cuts_a_character_whatever_is_said(parts: list[str], data: st.DataObject | None) -> None:
+    text, bounds = "".join(parts), {0}
+    for part in parts:
+        bounds.add(max(bounds) + len(part))
+    cuts = [(1, 3)] if data is None else data.draw(st.lists(st.tuples(*[st.integers(0, len(text))] * 2), max_size=5))
+    mentions = [Mention(text[min(cut) : max(cut)], "X") for cut in cuts]
+    for outcome in align(text, mentions).outcomes:
+        for entity in outcome.entities:
+            assert {entity.start, entity.end} <= bounds, (text, outcome)
+
+
+def test_half_a_character_is_lost_and_says_why() -> None:
+    for text, said in (("in 🇳🇴 now", "🇳"), ("🇳🇴🇵🇹", "🇴🇵"), ("x 👨‍👩‍👧 y", "👩"), ("été".replace("é", "e\u0301"), "e")):
+        assert (one(text, said).status, one(text, said).how) == ("lost", "only part of a character"), said
+    assert found("go 🇳🇴🇵🇹 go", "🇵🇹") == "🇵🇹"
