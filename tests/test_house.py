@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from distill.studies.options import PRESETS
+
 ROOT = Path(__file__).parent.parent
 HEAVY = (
     "torch", "transformers", "datasets", "openai", "sentence_transformers", "sklearn", "onnx", "onnxruntime",
@@ -38,6 +40,8 @@ def test_the_wheel_holds_five_names_and_the_data_they_need(tmp_path: Path) -> No
     assert tops == {"cli.py", "curricula", "distill", "students", "teachers"}
     assert {"teachers/prompts/standard.jinja", "teachers/prompts/cot.jinja"} <= set(names)
     assert {f"distill/demo/{name}.jsonl" for name in ("texts", "completions", "gold", "dev", "test")} <= set(names)
+    assert {f"distill/studies/presets/{name}.toml" for name in PRESETS} <= set(names)
+    assert {"distill/studies/page.html", "distill/studies/page.css"} <= set(names)
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests")]
 
 
