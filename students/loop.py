@@ -117,7 +117,8 @@ class Training:
                 replace_folder(self.folder.last, self._write_student)
             last = self.score(self.student)
         self.processes.wait()  # until the best is whole, which all read
-        best = self.score(load_student(self.folder.best, str(self.processes.device)))
+        same = self.done.best_epoch == self.done.epochs
+        best = last if same else self.score(load_student(self.folder.best, str(self.processes.device)))
         dev = (best, last) if best is not None and last is not None else None
         report = TrainReport.of(self.done, self.folder.path, (self.setting, self.sources), dev)
         if first:
