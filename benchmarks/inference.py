@@ -1,8 +1,9 @@
 """Words per second, F1, cold start and size: our runtime beside transformers in PyTorch, same weights, same sentences.
 
 One run, in turns, the best of `--repeat` each. `fp32` and `int8` are bundles made from the run by `ner-distill export`.
+`--gold` trains a CRF and spaCy's `ner` on the same gold sentences and sets them beside (see `rivals.py`).
 
-    python benchmarks/inference.py --run RUN --bundle INT8 --bundle FP32 --texts gold.jsonl --most 1500
+    python benchmarks/inference.py --run RUN --bundle INT8 --bundle FP32 --texts test.jsonl --gold gold.jsonl
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from rivals import crf, spacy_ner
 
 from distill.cores import cores, instruction_set
 from distill.document import Document, Entity
@@ -94,6 +97,13 @@ def contenders(run: Path, bundles: Sequence[Path]) -> list[Contender]:
     return found
 
 
+def rivals(gold: Path) -> list[Contender]:
+    """Those that are trained here and now on the same gold sentences."""
+    documents = list(read_jsonl(gold))
+    print(f"training a CRF and spaCy on {len(documents)} sentences", file=sys.stderr)
+    return [Contender("sklearn-crfsuite", crf(documents)), Contender("spaCy ner", spacy_ner(documents))]
+
+
 def measure(everyone: Sequence[Contender], documents: Sequence[Document], repeat: int) -> None:
     """Let them run in turns, so that a busy minute of the machine hits all of them."""
     for turn in range(repeat):
@@ -140,12 +150,13 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, action="append", required=True)
     parser.add_argument("--texts", type=Path, required=True)
+    parser.add_argument("--gold", type=Path, help="sentences to train a CRF and spaCy on")
     parser.add_argument("--most", type=int, default=1500)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     documents = list(read_jsonl(options.texts))[: options.most]
-    everyone = contenders(options.run, options.bundle)
+    everyone = contenders(options.run, options.bundle) + (rivals(options.gold) if options.gold else [])
     measure(everyone, documents, options.repeat)
     base = next(each for each in everyone if each.name.endswith("pipeline, batch 32"))
     machine = f"{cores()} cores, {instruction_set()}, onnxruntime {ENGINE}"
