@@ -302,6 +302,7 @@ def test_a_dry_run_says_what_would_be_run_and_leaves_nothing(tmp_path: Path) -> 
         ('baseline = "plain"', 'base = "plain"', r"unknown key base; did you mean baseline\?"),
         ("seeds = 2", "seeds = 0", r"seeds is a number of seeds or a list of them, found 0"),
         ("seeds = 2", 'command = "trian"', r"command: there is no 'trian'; did you mean train\?"),
+        ("[arms.plain]", "[paper.figures]\nplan = 0.5\n[arms.plain]", r"paper.figures: there is no arm .plan."),
         ("seeds = 2", "seeds = ", r"study.toml: not TOML"),
     ],
 )

@@ -123,6 +123,9 @@ class _Reading:
         _known(paper, PAPER_KEYS, "paper.")
         figures = _table(paper, "figures", "paper.")
         for name, figure in figures.items():
+            names = [arm.name for arm in arms]
+            if name not in names and self.options.scale == "full":
+                raise InputError(f"paper.figures: there is no arm {name!r}{did_you_mean(name, names)}")
             if isinstance(figure, bool) or not isinstance(figure, int | float):
                 raise InputError(f"paper.figures.{name} is a number, found {figure!r}")
         title = str(self.table.get("title", self.path.stem))

@@ -177,7 +177,7 @@ def method(results: Results) -> str:
     first = (
         f"Intervals of an arm are Student's t over its seeds. Differences are judged by a hierarchical bootstrap of "
         f"{count(results.samples)} samples: documents are drawn anew, the same for every run, and so are the seeds of "
-        f"each arm. {results.comparisons} comparisons: the intervals have Bonferroni's level, so that they hold "
+        f"each arm. Comparisons: {results.comparisons}; the intervals have Bonferroni's level, so that they hold "
         f"together at 95 %, and p is corrected by Holm. What chance does to one run on one document is counted twice, "
         f"so the intervals are rather too wide than too narrow (Owen 2007)."
     )
@@ -268,4 +268,5 @@ def as_json(results: Results) -> dict[str, Any]:
             "dev": asdict(arm.dev) if arm.dev else None, results.judged: asdict(arm.judged) if arm.judged else None,
             "difference": gap, "labels": {label: arm.label_f1(label) for label in results.labels}, "paper": arm.paper,
         })  # fmt: skip
-    return {"title": results.title, "judged": results.judged, "documents": results.documents, "arms": arms}
+    known = ("title", "judged", "documents", "comparisons", "samples")
+    return {**{name: getattr(results, name) for name in known}, "arms": arms}
