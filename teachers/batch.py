@@ -166,7 +166,7 @@ def _written(options: BatchSubmitOptions, path: Path, limits: Limits) -> Submiss
                 request = endpoint.request(conversation)
                 if request.key not in seen and not store.find(request, conversation):
                     seen.add(request.key)
-                    cost += price.likely(conversation.messages)
+                    cost += price.likely(conversation.billed)
                     yield request, conversation
 
     submission = Submission(path, options_to_json(options))

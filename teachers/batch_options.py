@@ -13,6 +13,7 @@ from teachers.options import LabelOptions
 class BatchSubmitOptions(LabelOptions):
     """What `label` can be told, for a Batch API; [batch.submit] in ner-distill.toml."""
 
+    structured: str = option("off", "hold answers to a JSON schema; a batch cannot find out", choices=("on", "off"))
     files_only: bool = option(False, "write the request files, for vllm run-batch or an upload by hand; submit nothing")
 
 

@@ -16,10 +16,11 @@ import openai
 
 from distill.errors import TeacherError
 from teachers.completions import BadCompletion, read_completion
+from teachers.forms import refuses
 from teachers.patience import Backoff, Throttle, retry_after
 from teachers.purse import Purse
 from teachers.store import Request
-from teachers.teacher import Conversation, Reply
+from teachers.teacher import Conversation, FormRefused, Reply
 
 OPENAI_URL = "https://api.openai.com/v1"
 TRIES = 10  # with four requests in ten failing, one document in ten thousand is given up
@@ -48,8 +49,13 @@ class Endpoint:
 
     def request(self, conversation: Conversation) -> Request:
         """The request as the store knows it."""
-        parameters = json.dumps(dict(self.parameters), sort_keys=True)
+        parameters = json.dumps(self.body(conversation), sort_keys=True)
         return Request(self.address, self.model, parameters, conversation.messages)
+
+    def body(self, conversation: Conversation) -> dict[str, Any]:
+        """What goes along with model and messages."""
+        form = {"response_format": json.loads(conversation.form)} if conversation.form else {}
+        return {**self.parameters, **form}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ class ChatTeacher:
             for _ in range(min(POOLS, -(-endpoint.concurrency // IN_A_POOL)))
         ]
         self._throttle = Throttle(endpoint.concurrency, self._clock.steady)
-        self._reached, self._last_error, self._same = False, "", 0
+        self._reached, self._last_error, self._same, self._form_refused = False, "", 0, ""
 
     @property
     def name(self) -> str:
@@ -112,10 +118,14 @@ class ChatTeacher:
             tried += 1
             try:
                 async with self._throttle.turn():
+                    self._check(conversation.form)
                     reply = await self._paid(conversation)
                 self._throttle.served()
                 self._same = 0
                 return replace(reply, requests=tried, cost=self.purse.cost(reply))
+            except FormRefused as refusal:
+                self._form_refused = str(refusal)
+                raise FormRefused(str(refusal), tried - 1 + refusal.requests) from None
             except _Trouble as trouble:
                 if trouble.busy:
                     self._throttle.complained()
@@ -125,14 +135,19 @@ class ChatTeacher:
                 told = trouble.told
             await self._clock.sleep(self._clock.backoff.wait(tried, self._clock.random, told))
 
+    def _check(self, form: str) -> None:
+        """Many requests wait for their turn when the first is refused; they need not be sent."""
+        if form and self._form_refused:
+            raise FormRefused(self._form_refused, 0)
+
     async def _paid(self, conversation: Conversation) -> Reply:
         """One request, with money set aside while it is under way; what broke off may have to be paid all the same."""
-        messages = conversation.messages
+        messages = conversation.billed
         held = await self.purse.hold(messages)
         try:
             reply = await self._finished(conversation)
         except BaseException as error:
-            free = isinstance(error, TeacherError) or (isinstance(error, _Trouble) and error.free)
+            free = isinstance(error, TeacherError | FormRefused) or (isinstance(error, _Trouble) and error.free)
             self.purse.settle(held, messages, None, paid=not free)
             raise
         self.purse.settle(held, messages, reply)
@@ -177,12 +192,14 @@ class ChatTeacher:
                 raw = await client.chat.completions.with_raw_response.create(
                     model=self.endpoint.model,
                     messages=turns,
-                    extra_body=dict(self.endpoint.parameters) or None,
+                    extra_body=self.endpoint.body(conversation) or None,
                 )
             self._reached = True
             return read_completion(self._clean(raw.text), raw.headers.get("content-type", ""))
         except openai.APIStatusError as error:
             self._reached = True
+            if conversation.form and refuses(error.status_code, _whole(error)):
+                raise FormRefused(self._clean(_said(error))) from None
             raise self._judged(error) from None
         except (openai.APITimeoutError, TimeoutError):
             raise self._unreached(f"no answer within {self.endpoint.timeout:g} seconds") from None
@@ -222,6 +239,11 @@ def _said(error: openai.APIStatusError) -> str:
     body = error.body
     message = body.get("message") if isinstance(body, dict) else None
     return " ".join(str(message or error.message or "no reason given").split())[:300]
+
+
+def _whole(error: openai.APIStatusError) -> str:
+    """All that an error says: which parameter it is about stands in one place or another."""
+    return f"{error.message} {error.param or ''} {error.code or ''} {error.body!r}"[:5000]
 
 
 def _cause(error: openai.APIConnectionError) -> str:

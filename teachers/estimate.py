@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from distill.document import Document
@@ -90,7 +90,7 @@ def estimate(options: LabelOptions) -> Estimate:
     count, error_in = counter_for(endpoint.model)
     path = store_path(options)
     store = Store(path) if path.exists() else None
-    base, share, error_out = _length_of_answers(options, endpoint, store)
+    base, share, error_out = _length_of_answers(options, lesson.form, endpoint, store)
     documents = requests = stored = tokens_in = 0
     tokens_out = 0.0
     seen: set[bytes] = set()
@@ -103,11 +103,12 @@ def estimate(options: LabelOptions) -> Estimate:
                 if key in seen:
                     continue
                 seen.add(key)
-                if store and store.find(request, conversation):
+                plain = replace(conversation, form="")
+                if store and (store.find(request, conversation) or store.find(endpoint.request(plain), plain)):
                     stored += 1
                     continue
                 requests += 1
-                tokens_in += of_messages(conversation.messages, count)
+                tokens_in += of_messages(conversation.billed, count)
                 tokens_out += min(base + share * count(passage), purse.most_out or float("inf"))
     finally:
         if store:
@@ -132,12 +133,14 @@ def conversations(lesson: Lesson, document: Document) -> Iterator[tuple[str, Con
         yield from ((chunk.text, each) for each in lesson.ask(Document(f"{document.id}#{number}", chunk.text)))
 
 
-def _length_of_answers(options: LabelOptions, endpoint: Any, store: Store | None) -> tuple[float, float, float]:
+def _length_of_answers(
+    options: LabelOptions, form: str, endpoint: Any, store: Store | None
+) -> tuple[float, float, float]:
     """Tokens of an answer, tokens for each of the text, and the error: of the store's answers where it has enough."""
     if store is not None:
-        request = endpoint.request(Conversation("", ()))
-        count, mean = store.mean_out(request)
-        if count >= ENOUGH:
-            return mean, 0.0, SEEN_ERROR
+        for each in (form, ""):
+            count, mean = store.mean_out(endpoint.request(Conversation("", (), form=each)))
+            if count >= ENOUGH:
+                return mean, 0.0, SEEN_ERROR
     base, share = OUT.get(options.asked_by, OWN_OUT)
     return base, share, OUT_ERROR

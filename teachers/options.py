@@ -32,6 +32,10 @@ class LabelOptions(Options):
     api_key_env: str | None = option(
         None, "NAME of the environment variable with the key; OPENAI_API_KEY for OpenAI's own server"
     )
+    structured: str = option(
+        "auto", "hold answers to a JSON schema: on; off; auto: where the prompt asks for the result alone and the "
+        "server takes it", choices=("auto", "on", "off"),
+    )
     param: tuple[str, ...] = option((), "k=v for the server, v as JSON or text; nothing else is sent along")
     labels: Path | None = option(None, "label set (labels.toml); LOC, MISC, ORG and PER if not given")
     shots: int | None = option(None, "worked examples in the prompt; four if they fit the labels", at_least=0)

@@ -21,6 +21,10 @@ class Remembering:
     def name(self) -> str:
         return self._teacher.name
 
+    def recall(self, conversation: Conversation) -> Reply | None:
+        """The stored answer, without asking."""
+        return self._store.find(self._request_of(conversation), conversation)
+
     async def answer(self, conversation: Conversation) -> Reply:
         request = self._request_of(conversation)
         place = (request.key, conversation.sample, conversation.attempt)

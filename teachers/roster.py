@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from distill.libraries import resolve
 from teachers.answers import Shape
 from teachers.chunks import Chunk, chunks_of, counted_by, estimated
 from teachers.filters import Filters
+from teachers.forms import ALONE, form_of
 from teachers.intake import identity
 from teachers.options import CONVERSATION, LabelOptions
 from teachers.purse import Purse
@@ -29,19 +30,24 @@ BUILT_IN_LABELS = Path(__file__).parent / "prompts" / "labels.toml"
 CHUNK = 256  # tokens of a passage (UniversalNER)
 
 
+Ask = Callable[[Document], Sequence[Conversation]]
+"""Most prompts are one conversation; `conversation` is one for each label."""
+
+
 @dataclass(frozen=True)
 class Lesson:
     """All that a run needs: who answers, what a document is turned into, how its answer is read."""
 
     teacher: Teacher
-    ask: Callable[[Document], Sequence[Conversation]]
-    """Most prompts are one conversation; `conversation` is one for each label."""
+    ask: Ask
     reader: Reader
     divide: Callable[[str], Sequence[Chunk]]
     """The stretches of a text that are asked about one by one."""
     call: Mapping[str, Any]
     """What must be the same for a stopped run to go on."""
     purse: Purse
+    form: str = ""
+    """The `response_format` that answers are asked for in, where they are."""
 
 
 def lesson_for(options: LabelOptions, teacher: Teacher | None = None) -> Lesson:
@@ -63,18 +69,19 @@ def lesson_for(options: LabelOptions, teacher: Teacher | None = None) -> Lesson:
     }  # fmt: skip
     if prompt:
         call["prompt text"] = prompt.source
-    divide = _divide(options, call)
+    divide, form = _divide(options, call), form_of(options.asked_by, shape, labels) if _formal(options) else ""
     if asks:
         call |= _what_is_asked(options)
         named = labels or read_labels(BUILT_IN_LABELS)
         interviewer = resolve("teachers.interview:interviewer", "retrieve")
         ask = interviewer(options, named, divide) if interviews else _asking(options, prompt, labels)
+        ask = _in_form(ask, form) if form else ask
         chosen, purse = (teacher, Purse()) if teacher is not None else _teacher(options)
     else:
         ask, chosen, purse = _nothing_to_say, teacher or _replay(options, call), Purse()
     filters = Filters(options.language) if shape == "list" else None
     reader = Reader(chosen.name, name, shape, labels, rules, filters)
-    return Lesson(chosen, ask, reader, divide, call, purse)
+    return Lesson(chosen, ask, reader, divide, call, purse, form)
 
 
 def _divide(options: LabelOptions, call: dict[str, Any]) -> Callable[[str], Sequence[Chunk]]:
@@ -103,6 +110,20 @@ def _check(options: LabelOptions, asks: bool) -> None:
         raise CallError(f"--shots-by {options.shots_by} needs --shots-from, labelled documents to take examples from")
 
 
+def _formal(options: LabelOptions) -> bool:
+    """Whether answers are asked for in a form."""
+    given = any(pair.partition("=")[0] == "response_format" for pair in options.param)
+    if options.structured == "on" and (given or options.teacher != "openai"):
+        why = "--param response_format says otherwise" if given else f"--teacher {options.teacher} knows no forms"
+        raise CallError(f"--structured on: {why}")
+    wanted = options.structured == "on" or (options.structured == "auto" and options.asked_by in ALONE)
+    return wanted and not given and options.teacher == "openai"
+
+
+def _in_form(ask: Ask, form: str) -> Ask:
+    return lambda document: tuple(replace(conversation, form=form) for conversation in ask(document))
+
+
 def _teacher(options: LabelOptions) -> tuple[Teacher, Purse]:
     """Whoever answers, behind its store."""
     if options.teacher == "llama":
@@ -117,7 +138,7 @@ def _what_is_asked(options: LabelOptions) -> dict[str, Any]:
         "shots-per-label": options.shots_per_label, "embedder": options.embedder,
         "shots-from": identity(options.shots_from) if options.shots_from else None,
         "base-url": options.base_url and shown_address(options.base_url),
-        "model": options.model, "param": options.param,
+        "model": options.model, "param": options.param, "structured": options.structured,
     }  # fmt: skip
 
 
@@ -140,9 +161,7 @@ def _replay(options: LabelOptions, call: dict[str, Any]) -> Teacher:
     return teacher
 
 
-def _asking(
-    options: LabelOptions, prompt: Any, labels: LabelSet | None
-) -> Callable[[Document], Sequence[Conversation]]:
+def _asking(options: LabelOptions, prompt: Any, labels: LabelSet | None) -> Ask:
     """A prompt for every document."""
     free = labels is None and options.asked_by in OPEN
     named = labels or read_labels(BUILT_IN_LABELS)

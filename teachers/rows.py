@@ -13,6 +13,7 @@ from distill.jsonl import document_to_json, entity_to_json
 from distill.labels import LabelSet
 from teachers.answers import Answer, Shape, UnparsedAnswer, parse_answer
 from teachers.filters import Filters
+from teachers.forms import opened
 from teachers.intake import BadLine
 from teachers.teacher import Reply
 
@@ -80,8 +81,9 @@ class Reader:
             return Heard(reply, about, "no answer", reply.error)
         if reply.finish in REFUSALS:
             return Heard(reply, about, "refused", f"the teacher refused ({reply.finish})")
+        found = opened(reply)
         try:
-            answer = parse_answer(reply.text, self.shape, self.labels)
+            answer = parse_answer(found.text, self.shape, self.labels)
         except UnparsedAnswer as error:
             kind: Kind = "truncated" if reply.finish == "length" or "cut off" in str(error) else "unparsed"
             return Heard(reply, about, kind, str(error))
@@ -91,7 +93,7 @@ class Reader:
             why = next((note for note in answer.notes if note.startswith("the answer was")), "")
             why = why or "the server's limit of tokens cut the answer off"
             return Heard(reply, about, "truncated", why, answer)
-        return Heard(reply, about, None, "", answer)
+        return Heard(found, about, None, "", answer)
 
     def _labelled(self, document: Document, answer: Answer, reply: Reply) -> dict[str, Any]:
         known: list[Mention] = []

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from distill.errors import CallError
 from distill.libraries import resolve
+from distill.progress import say
 from teachers.options import LabelOptions
 from teachers.prices import price_of, read_prices
 from teachers.purse import Purse, output_limit
@@ -24,12 +25,20 @@ def server_for(options: LabelOptions) -> tuple[Teacher, Purse]:
     endpoint, purse = endpoint_of(options), purse_for(options)
     key = api_key(options, os.environ)
     chat = resolve("teachers.chat", "teach")
+    from teachers.forms import Formal
     from teachers.remembering import Remembering
     from teachers.store import Store
 
     store = Store(store_path(options))
     purse.history = store.spent_since
-    return Remembering(chat.ChatTeacher(endpoint, key, purse=purse), store, endpoint.request), purse
+    teacher = Remembering(chat.ChatTeacher(endpoint, key, purse=purse), store, endpoint.request)
+
+    def note(said: str) -> None:
+        store.note_refusal(endpoint.address, endpoint.model, said)
+        say(f"the server takes no response_format ({said}); it is asked in plain text from now on")
+
+    before = store.refusal(endpoint.address, endpoint.model)
+    return Formal(teacher, before, note, required=options.structured == "on"), purse
 
 
 def endpoint_of(options: LabelOptions) -> Any:

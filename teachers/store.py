@@ -39,6 +39,9 @@ CREATE TABLE IF NOT EXISTS failures (
     key TEXT NOT NULL, sample INTEGER NOT NULL, attempt INTEGER NOT NULL, document TEXT NOT NULL, at REAL NOT NULL,
     error TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS refusals (
+    endpoint TEXT NOT NULL, model TEXT NOT NULL, at REAL NOT NULL, said TEXT NOT NULL, PRIMARY KEY (endpoint, model)
+) WITHOUT ROWID;
 """
 
 
@@ -106,6 +109,17 @@ class Store:
             (like.endpoint, like.model, like.parameters, most),
         ).fetchone()
         return int(count), float(mean)
+
+    def refusal(self, endpoint: str, model: str) -> str:
+        """What the server said when it refused to answer in a form, or nothing."""
+        row = self._reader.execute(
+            "SELECT said FROM refusals WHERE endpoint = ? AND model = ?", (endpoint, model)
+        ).fetchone()
+        return str(row[0]) if row else ""
+
+    def note_refusal(self, endpoint: str, model: str, said: str) -> None:
+        """Remember that the server refuses forms; no answer waits for it."""
+        self._put("INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?)", (endpoint, model, self._clock(), said))
 
     async def keep(self, request: Request, conversation: Conversation, reply: Reply) -> None:
         """Write an answer, or a failure, and return when it is durable."""

@@ -20,6 +20,7 @@ class Conversation:
 
     `sample` numbers independent answers to the same question; `attempt` counts how often an answer that could not be
     used was asked for again, and `because` says why. `about` is the type asked about, where it is a single one.
+    `form` is the `response_format` that its answer is to have, as JSON; empty for plain text.
     """
 
     id: str
@@ -28,6 +29,20 @@ class Conversation:
     attempt: int = 0
     because: str = ""
     about: str = ""
+    form: str = ""
+
+    @property
+    def billed(self) -> tuple[Message, ...]:
+        """What counts as tokens in: servers put the form before the messages."""
+        return (*self.messages, Message("system", self.form)) if self.form else self.messages
+
+
+class FormRefused(Exception):
+    """The server does not answer in the form that a conversation has; it was told so after so many `requests`."""
+
+    def __init__(self, said: str, requests: int = 1) -> None:
+        super().__init__(said)
+        self.requests = requests
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,30 @@ def capitals(text: str) -> str:
     return "Step 1. A text.\nResult: " + json.dumps({"PER": re.findall(r"\b[A-Z]\w+", text)})
 
 
+def conforming(schema: dict[str, Any], text: str) -> Any:
+    """What a simple teacher says under a schema: every capitalised word is a person, every string says so."""
+    people = re.findall(r"\b[A-Z]\w+", text)
+    if schema["type"] == "string":
+        return "Capitals are people."
+    if schema["type"] == "array":
+        items = schema["items"]
+        return [{"mention": each, "type": "person"} for each in people] if items["type"] == "object" else people
+    assert set(schema["required"]) == set(schema["properties"]) and schema["additionalProperties"] is False
+    labels = schema["properties"]
+    found = {name: conforming(inner, text) for name, inner in labels.items()}
+    return {name: value if name != "LOC" else [] for name, value in found.items()} if "PER" not in labels else {
+        name: people if name == "PER" else [] for name in labels
+    }
+
+
+REFUSED = "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model."
+
+
 class ChatServer(ThreadingHTTPServer):
-    """`answer` makes the text of a completion; `fault(number, text)` names what goes wrong with a request."""
+    """`answer` makes the text of a completion; `fault(number, text)` names what goes wrong with a request.
+
+    A `response_format` it ignores, as long as `forms` does not say that it follows or refuses it.
+    """
 
     daemon_threads = True
     request_queue_size = 256
@@ -44,6 +66,7 @@ class ChatServer(ThreadingHTTPServer):
         self.keys: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.busy = self.busiest = 0
+        self.forms = "ignores"
 
     @property
     def url(self) -> str:
@@ -74,6 +97,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.busy -= 1
         text = text_of(body)
         fault = self.server.fault(number, text)
+        if "response_format" in body and not fault and self.server.forms != "ignores":
+            self._formal(body["response_format"]["json_schema"]["schema"], text)
+            return
         getattr(self, f"_{fault}", self._status)(fault or "", text)
 
     def _send(self, status: int, body: bytes, kind: str = "application/json", **headers: str) -> None:
@@ -101,6 +127,15 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.answered[text] += 1
         return self._send(200, self.completion(self.server.answer(text)))
+
+    def _formal(self, schema: dict[str, Any], text: str) -> None:
+        """An answer that the schema allows, or a refusal in OpenAI's words."""
+        if self.server.forms == "refuses":
+            error = {"message": REFUSED, "type": "invalid_request_error", "param": None, "code": None}
+            return self._send(400, json.dumps({"error": error}).encode())
+        with self.server.lock:
+            self.server.answered[text] += 1
+        return self._send(200, self.completion(json.dumps(conforming(schema, text))))
 
     def _drop(self, fault: str, text: str) -> None:
         self.close_connection = True
