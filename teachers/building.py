@@ -21,6 +21,7 @@ from teachers.build_report import BuildReport
 from teachers.chunks import Chunk, chunks_of, counted_by
 from teachers.chunks import estimated as estimated_tokens
 from teachers.conversations import Example, Turn, Wording
+from teachers.embeddings import Embedder
 from teachers.examples import Pool, pool_of, strategy_for
 from teachers.fitting import Asked, Fit, estimated
 from teachers.negatives import Negatives, same
@@ -31,8 +32,8 @@ from teachers.repertoire import language_of
 from teachers.retrieval import Query, Strategy, nothing
 
 
-def build(options: RaitBuildOptions) -> BuildReport:
-    """Write the conversations of all passages; the file appears whole or not at all.
+def build(options: RaitBuildOptions, model: Embedder | None = None) -> BuildReport:
+    """Write the conversations of all passages; the file appears whole or not at all. A given `model` embeds them.
 
     Passages are read twice, first for the frequencies of their types, and are not kept in memory unless examples are
     to be retrieved for them.
@@ -41,7 +42,7 @@ def build(options: RaitBuildOptions) -> BuildReport:
     source = _Source(options)
     report = BuildReport(options.out)
     frequencies, kept = source.survey()
-    strategy, pool = _retrieval(options, source, kept)
+    strategy, pool = _retrieval(options, source, kept, model)
     report.pool, report.pool_left_out = len(pool), pool.left_out
     asker = _Asker(options, source.words, frequencies)
     with whole_or_not_at_all(options.out) as out, progress("building", source.documents) as shown:
@@ -162,12 +163,14 @@ def _short(text: str, most: int) -> bool:
     return estimated(text) + accented <= most
 
 
-def _retrieval(options: RaitBuildOptions, source: _Source, kept: list[Passage] | None) -> tuple[Strategy, Pool]:
+def _retrieval(
+    options: RaitBuildOptions, source: _Source, kept: list[Passage] | None, model: Embedder | None
+) -> tuple[Strategy, Pool]:
     if kept is None:
         return nothing, Pool(())
     candidates = source.pool(options.shots_from) if options.shots_from else kept
     pool = pool_of(candidates, options.pool_size, options.seed)
-    return strategy_for(options, [passage.text for passage in kept], pool), pool
+    return strategy_for(options, [passage.text for passage in kept], pool, model), pool
 
 
 class _Asker:

@@ -7,6 +7,7 @@ recorded answers (`{"id", "type", "response"}`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from distill.reports import count, figure, label_table, score_to_json, table_one
 from distill.scores import KINDS, Score, bootstrap_interval, mentions, partial, strict, string_sets, total
 from teachers.benches import Bench, Gold, bench, read_gold
 from teachers.rait_options import RaitEvaluateOptions
-from teachers.sittings import Sitting, read_sittings
+from teachers.sittings import Sitting, read_rejected, read_sittings
 
 SAYS = {
     "strict": "the same boundaries and label",
@@ -38,6 +39,7 @@ class Marks:
     intervals: dict[str, Interval] = field(default_factory=dict)
     unparsed: int = 0
     missing: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
     nowhere: int = 0
 
     def to_json(self) -> dict[str, Any]:
@@ -46,7 +48,8 @@ class Marks:
             kind: score_to_json(score) | {"interval": list(self.intervals[kind]) if self.intervals else None}
             for kind, score in self.scores.items()
         }
-        return kinds | {"unparsed": self.unparsed, "missing": self.missing, "not in the text": self.nowhere}
+        told = {"unparsed": self.unparsed, "missing": self.missing, "not in the text": self.nowhere}
+        return kinds | told | {"rejected": dict(self.rejected)}
 
 
 @dataclass
@@ -81,7 +84,9 @@ class Examination:
     def _notes(self, name: str, marks: Marks) -> list[str]:
         told = []
         if marks.missing:
-            told.append(f"{name}: {count(marks.missing)} gold documents have no answer there; counted as empty")
+            kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(marks.rejected.items()))
+            why = f" ({kinds}, says the file of rejected ones)" if kinds else ""
+            told.append(f"{name}: {count(marks.missing)} gold documents have no answer there{why}; counted as empty")
         if marks.nowhere:
             told.append(
                 f"{name}: {count(marks.nowhere)} mentions are not in their text; they count as wrong among the strings "
@@ -138,6 +143,8 @@ def _marks(
             f"from the same file?", path=path,
         )  # fmt: skip
     marks = Marks(missing=len(gold) - len(sittings))
+    marks.rejected = read_rejected(path, [one.document for one in gold])
+    marks.unparsed = marks.rejected["unparsed"] + marks.rejected["truncated"]
     each: dict[str, list[Score]] = {kind: [] for kind in KINDS}
     for one in gold:
         sitting = sittings.get(one.document.id) or Sitting()
@@ -146,6 +153,7 @@ def _marks(
             each[kind].append(score)
         marks.nowhere += len(sitting.nowhere)
     marks.scores = {kind: total(scores) for kind, scores in each.items()}
+    marks.scores["strings"] = replace(marks.scores["strings"], unparsed=marks.unparsed)
     if options.samples:
         marks.intervals = {
             kind: bootstrap_interval(scores, options.seed, n=options.samples) for kind, scores in each.items()

@@ -12,7 +12,7 @@ from random import Random
 from distill.errors import CallError
 from teachers.bm25 import Okapi
 from teachers.conversations import Example
-from teachers.embeddings import embedded, embedder
+from teachers.embeddings import Embedder, embedded, embedder
 from teachers.passages import Passage
 from teachers.proximity import Places, top_k
 from teachers.rait_options import RaitBuildOptions
@@ -56,8 +56,10 @@ def pool_of(passages: Iterable[Passage], size: int | None = None, seed: int = 0)
     return Pool(tuple(kept), left_out)
 
 
-def strategy_for(options: RaitBuildOptions, queries: Sequence[str], pool: Pool) -> Strategy:
-    """The strategy of the options, its neighbours of all queries already found.
+def strategy_for(
+    options: RaitBuildOptions, queries: Sequence[str], pool: Pool, model: Embedder | None = None
+) -> Strategy:
+    """The strategy of the options, its neighbours of all queries already found; a given `model` embeds them.
 
     Raises CallError where the pool is empty.
     """
@@ -68,21 +70,21 @@ def strategy_for(options: RaitBuildOptions, queries: Sequence[str], pool: Pool) 
         raise CallError(f"the pool of examples is empty ({why}); give labelled passages with --shots-from")
     count, seed, texts = options.shots, options.seed, pool.texts
     chosen = at_random(texts, count, seed)
-    if options.shots_by == "nearest":
-        chosen = nearest(_table(options, queries, texts, count), count)
-    elif options.shots_by == "diverse":
-        table = _table(options, queries, texts, max(count, options.candidates))
-        chosen = draw(nearest(table, table.shape[1]), count, seed)
-    elif options.shots_by == "mixed":
-        chosen = either(nearest(_table(options, queries, texts, count), count), chosen, options.share, seed)
+    if options.shots_by != "random":
+        wanted = max(count, options.candidates) if options.shots_by == "diverse" else count
+        near = nearest(_table(options, queries, texts, wanted, model or embedder(options.embedder)), wanted)
+        made = {"nearest": near, "diverse": draw(near, count, seed), "mixed": either(near, chosen, options.share, seed)}
+        chosen = made[options.shots_by]
     if options.filter_bm25 is not None:
         chosen = keep(chosen, Okapi(texts).scores, options.filter_bm25)
     return chosen
 
 
-def _table(options: RaitBuildOptions, queries: Sequence[str], texts: Sequence[str], count: int) -> Places:
+def _table(
+    options: RaitBuildOptions, queries: Sequence[str], texts: Sequence[str], count: int, model: Embedder
+) -> Places:
     """The neighbours of all queries, of which no text is its own."""
-    model, folder = embedder(options.embedder), embeddings_folder(options)
+    folder = embeddings_folder(options)
     pool = embedded(texts, model, folder)
     asking = pool if queries == texts else embedded(queries, model, folder)
     return top_k(asking, pool, count, own_places(queries, texts))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from distill.jsonl import document_from_json, parse_line
 from distill.labels import LabelSet
 from teachers.answers import UnparsedAnswer, parse_answer
 from teachers.conversations import Pair, understood
+from teachers.ledger import rejected_path
 from teachers.retrieval import plain
 
 _EVERYWHERE = AlignmentRules("all", 1.0)
@@ -45,7 +47,17 @@ def read_sittings(
     return hearing.sittings
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, Any]]] | Any:
+def read_rejected(path: Path, gold: Sequence[Document]) -> Counter[str]:
+    """Why documents of gold were rejected when a label file was made, from the file that `label` left beside it."""
+    beside = rejected_path(path)
+    if not beside.is_file():
+        return Counter()
+    known = {document.id for document in gold}
+    rows = (parse_line(line, beside, number) for number, line in open_lines(beside) if line.strip())
+    return Counter(str(row.get("kind")) for row in rows if row.get("id") in known)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     if Path(unpacked(path)).suffix == ".json":
         raise InputError("a JSON array; give the answers as JSONL, one a line", path=path)
     return ((number, parse_line(line, path, number)) for number, line in open_lines(path) if line.strip())
