@@ -17,7 +17,7 @@ from distill.errors import CallError, InputError
 from distill.files import STREAM, existing
 from distill.labels import LabelSet, read_labels
 from distill.reports import count, figure, label_table, score_to_json, table_one
-from distill.scores import KINDS, Score, bootstrap_interval, mentions, partial, strict, string_sets, total
+from distill.scores import KINDS, Score, bootstrap_interval, partial, strict, string_sets, total
 from teachers.benches import Bench, Gold, bench, read_gold
 from teachers.rait_options import RaitEvaluateOptions
 from teachers.sittings import Sitting, read_rejected, read_sittings
@@ -151,7 +151,7 @@ def _marks(
         marks.unparsed += sitting.unparsed
         for kind, score in _scored(one, sitting):
             each[kind].append(score)
-        marks.nowhere += len(sitting.nowhere)
+        marks.nowhere += sitting.nowhere
     marks.scores = {kind: total(scores) for kind, scores in each.items()}
     marks.scores["strings"] = replace(marks.scores["strings"], unparsed=marks.unparsed)
     if options.samples:
@@ -166,5 +166,4 @@ def _scored(gold: Gold, sitting: Sitting) -> Iterator[tuple[str, Score]]:
     document = gold.document
     yield "strict", strict(document.entities, sitting.entities)
     yield "partial", partial(document.text, document.entities, sitting.entities)
-    found = [*mentions(document.with_entities(sitting.entities)), *sitting.nowhere]
-    yield "strings", replace(string_sets(gold.strings, found), unparsed=sitting.unparsed)
+    yield "strings", replace(string_sets(gold.strings, sitting.strings), unparsed=sitting.unparsed)

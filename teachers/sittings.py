@@ -14,6 +14,7 @@ from distill.errors import InputError, did_you_mean
 from distill.files import open_lines, unpacked
 from distill.jsonl import document_from_json, parse_line
 from distill.labels import LabelSet
+from distill.scores import mentions
 from teachers.answers import UnparsedAnswer, parse_answer
 from teachers.conversations import Pair, understood
 from teachers.ledger import rejected_path
@@ -24,10 +25,14 @@ _EVERYWHERE = AlignmentRules("all", 1.0)
 
 @dataclass
 class Sitting:
-    """One text's answers: entities where the mentions stand, mentions that stand nowhere, answers that said nothing."""
+    """One text's answers: the mentions as they were written, where they stand, and what could not be used.
 
+    `nowhere` counts mentions that stand nowhere in the text, `unparsed` answers that said nothing.
+    """
+
+    strings: list[Pair] = field(default_factory=list)
     entities: list[Entity] = field(default_factory=list)
-    nowhere: list[Pair] = field(default_factory=list)
+    nowhere: int = 0
     unparsed: int = 0
 
 
@@ -141,12 +146,14 @@ class _Hearing:
         self._place(sitting, known, document.text, 0)
 
     def _place(self, sitting: Sitting, found: Sequence[Mention], text: str, start: int) -> None:
-        """A mention counts wherever it stands; one that stands nowhere is kept as it is."""
-        alignment = align(text, list(dict.fromkeys(found)), _EVERYWHERE)
+        """A mention counts wherever it stands."""
+        different = {(plain(mention.text), mention.label): mention for mention in reversed(found)}
+        alignment = align(text, list(different.values())[::-1], _EVERYWHERE)
         sitting.entities += (
             Entity(entity.start + start, entity.end + start, entity.label) for entity in alignment.entities
         )
-        sitting.nowhere += [(outcome.mention.text, outcome.mention.label) for outcome in alignment.lost]
+        sitting.strings += ((mention.text, mention.label) for mention in found)
+        sitting.nowhere += len(alignment.lost)
 
     def _labelled(self, found: Document) -> None:
         """A row of a label file, with the mentions that its labelling lost."""
@@ -159,10 +166,12 @@ class _Hearing:
         if strange and self._labels.other == "error":
             raise self._unknown(strange[0])
         sitting.entities += known.entities
+        sitting.strings += mentions(known)
         for lost in found.meta.get("lost") or ():
             label = self._labels.canonical(str(lost.get("label", "")))
             if label is not None:
-                sitting.nowhere.append((str(lost.get("mention", "")), label))
+                sitting.strings.append((str(lost.get("mention", "")), label))
+                sitting.nowhere += 1
         unparsed = found.meta.get("unparsed") or 0
         sitting.unparsed += unparsed if isinstance(unparsed, int) else len(unparsed)
 
