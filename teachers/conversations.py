@@ -74,6 +74,8 @@ class Wording:
             raise CallError(f"conversations are worded in {' or '.join(LANGUAGES)}, not {self.language!r}")
         if self.style not in STYLES:
             raise CallError(f"unknown style {self.style!r}{did_you_mean(self.style, STYLES)}")
+        if not self.dataset.isprintable():
+            raise CallError(f"the name of a data set stands on one line, unlike {self.dataset!r}")
 
 
 def unaskable(kind: str) -> str:

@@ -132,6 +132,9 @@ def passages_of(record: Record, words: Vocabulary, divide: Divide, lost: Counter
         for place in places:
             found[place].append((mention, word))
     for number, (chunk, pairs) in enumerate(zip(chunks, found, strict=True), 1):
+        if not chunk.text.strip():
+            lost["a blank text"] += 1
+            continue
         identity = record.id if len(chunks) == 1 else f"{record.id}#{number}"
         yield Passage(identity, chunk.text, tuple(dict.fromkeys(pairs)), negatives, record.dataset, record.id)
 

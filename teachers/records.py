@@ -57,19 +57,20 @@ class Record:
 def read_records(path: Path, columns: ConllColumns | None = None) -> Iterator[Record]:
     """The records of a file, streamed (a JSON array is read whole); an InputError names the file and the line."""
     existing(path)
-    if Path(unpacked(path)).suffix == ".json":
-        array = _array(path)
-        rows = enumerate(array, 1) if array is not None else _lines(path)
-    elif columns is not None or format_of(path) != "jsonl":
+    if columns is not None or (Path(unpacked(path)).suffix != ".json" and format_of(path) != "jsonl"):
         yield from map(record_of, read_documents(path, "conll" if columns else None, columns))
         return
-    else:
-        rows = _lines(path)
-    for number, row in rows:
+    for number, row in read_rows(path):
         try:
             yield _record(row, f"{stem(path)}-{number}")
         except InputError as error:
             raise error.at(path, number) from None
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """The numbered rows of JSONL, or of a JSON array where the file is called .json and is one."""
+    array = _array(path) if Path(unpacked(path)).suffix == ".json" else None
+    return _lines(path) if array is None else iter(enumerate(array, 1))
 
 
 def _array(path: Path) -> list[Any] | None:

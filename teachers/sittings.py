@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ from typing import Any
 from distill.alignment import AlignmentRules, Mention, align
 from distill.document import Document, Entity
 from distill.errors import InputError, did_you_mean
-from distill.files import open_lines, unpacked
+from distill.files import open_lines
 from distill.jsonl import document_from_json, parse_line
 from distill.labels import LabelSet
 from distill.scores import mentions
 from teachers.answers import UnparsedAnswer, parse_answer
 from teachers.conversations import Pair, understood
 from teachers.ledger import rejected_path
+from teachers.records import read_rows
 from teachers.retrieval import plain
 
 _EVERYWHERE = AlignmentRules("all", 1.0)
@@ -44,7 +45,7 @@ def read_sittings(
     Raises InputError for a row about another text, and for a type that the label set does not know.
     """
     hearing = _Hearing(gold, labels, left_out)
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         try:
             hearing.hear(row)
         except InputError as error:
@@ -62,12 +63,6 @@ def read_rejected(path: Path, gold: Sequence[Document]) -> Counter[str]:
     return Counter(str(row.get("kind")) for row in rows if row.get("id") in known)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    if Path(unpacked(path)).suffix == ".json":
-        raise InputError("a JSON array; give the answers as JSONL, one a line", path=path)
-    return ((number, parse_line(line, path, number)) for number, line in open_lines(path) if line.strip())
-
-
 class _Hearing:
     """Collects rows of every form under the gold Documents they are about."""
 
@@ -77,8 +72,10 @@ class _Hearing:
         self._by_text = {plain(document.text): document for document in gold}
         self._labels, self._left_out = labels, left_out
 
-    def hear(self, row: Mapping[str, Any]) -> None:
+    def hear(self, row: Any) -> None:
         """One row: a conversation, a recorded answer, or a labelled Document."""
+        if not isinstance(row, dict):
+            raise InputError(f"expected a JSON object, found {type(row).__name__}")
         if "conversations" in row:
             heard = understood(row["conversations"])
             document, start = self._about(heard.text, row)
@@ -87,7 +84,7 @@ class _Hearing:
         elif isinstance(row.get("response"), str):
             self._recorded(row)
         else:
-            self._labelled(document_from_json(dict(row)))
+            self._labelled(document_from_json(row))
 
     def _about(self, text: str, row: Mapping[str, Any]) -> tuple[Document, int]:
         """The gold Document that a conversation is about, by its id or else its text, and where its passage begins."""
