@@ -7,8 +7,9 @@ learns, so its speed is taken from one epoch. Ours runs twice: at Trainer's batc
 defaults. Tokens are counted without padding. Wall time is what a user waits; where others use the machine, look at CPU
 time.
 
-    OMP_WAIT_POLICY=PASSIVE python benchmarks/training.py --gold gold.jsonl --dev dev.jsonl [--rows 600] [--dev-rows 400]
-        [--epochs 6] [--batch-size 8] [--student minilm] [--threads N] [--seed 1] [--device auto] [--json rows.jsonl]
+    OMP_WAIT_POLICY=PASSIVE python benchmarks/training.py --gold gold.jsonl --dev dev.jsonl [--rows 600]
+        [--dev-rows 400] [--epochs 6] [--batch-size 8] [--student minilm] [--threads N] [--seed 1] [--device auto]
+        [--json rows.jsonl]
 
 `--batch-size 4 --student bert-base-uncased` is the paper's setting. At the end stands a profile of a step of ours.
 """

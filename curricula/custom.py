@@ -6,6 +6,7 @@ import math
 import sys
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -97,15 +98,19 @@ def function(spec: str) -> Rule:
         known = [each for each in vars(module) if callable(getattr(module, each)) and not each.startswith("_")]
         raise CallError(f"--schedule {spec}: {place} has no function {name!r}{did_you_mean(name, known)}")
 
+    @cache
     def shares(epoch: int, epochs: int) -> tuple[float, float]:
         try:
-            found = rule(epoch, epochs)
+            found, again = rule(epoch, epochs), rule(epoch, epochs)
         except Exception as error:  # noqa: BLE001 - whatever the user's function raises is said in one line
             raise CallError(f"--schedule {spec}: {_said(error)} at t = {epoch} of T = {epochs}") from None
         pair = found if isinstance(found, tuple | list) else (found, None)
         if len(pair) != 2 or not _is_number(pair[0]) or not (pair[1] is None or _is_number(pair[1])):
             wrong = f"returned {found!r} at t = {epoch} of T = {epochs}"
             raise CallError(f"--schedule {spec}: {wrong}; it must be a number w0, or two, (w0, w1)")
+        if found != again:
+            wrong = f"returned {found!r} and then {again!r} at t = {epoch} of T = {epochs}"
+            raise CallError(f"--schedule {spec}: {wrong}; a run that goes on must find the same shares again")
         w0 = float(pair[0])
         both = (w0, 1.0 - w0 if pair[1] is None else float(pair[1]))
         return _check_shares(both, f"--schedule {spec}", f"at t = {epoch} of T = {epochs}")

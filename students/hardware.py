@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 
@@ -26,9 +26,12 @@ class Hardware:
     def bf16(self) -> bool:
         return self.precision == "bf16"
 
-    def as_dict(self) -> dict[str, str | int]:
-        """As options; one process goes without saying."""
-        return {name: value for name, value in asdict(self).items() if (name, value) != ("processes", 1)}
+    def as_options(self) -> dict[str, str | int]:
+        """As a call would say it; one process goes without saying, and several are the launcher's option."""
+        options: dict[str, str | int] = {
+            "--device": self.device, "--precision": self.precision, "--threads": self.threads
+        }  # fmt: skip
+        return options | ({"the number of processes": self.processes} if self.processes > 1 else {})
 
 
 def found_hardware(precision: str, threads: int | None, device: str = "auto") -> Hardware:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, is_initialized
 from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from torch import nn
 
@@ -28,6 +28,7 @@ class Processes:
     def __init__(self, device: str) -> None:
         """Meet the others; `device` is cpu or cuda, and each process gets a GPU of its own."""
         # Autocast stays in the loop's own hands, whatever the launcher was told: --precision decides.
+        self._alone_with_it = not is_initialized()
         settings = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
         self._accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no", kwargs_handlers=[settings])
         self.device = self._accelerator.device
@@ -68,9 +69,10 @@ class Processes:
         self._accelerator.wait_for_everyone()
 
     def part(self) -> None:
-        """Let go of the others, and of what accelerate remembers of this training."""
-        self._accelerator.end_training()
-        AcceleratorState._reset_state(reset_partial_state=True)
+        """Let go of the others, and of what accelerate remembers; not where the program used it before us."""
+        if self._alone_with_it:
+            self._accelerator.end_training()
+            AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def config_of(setting: Setting) -> dict[str, Any]:
     shaping = {n: v for n, v in resolved.items() if n not in _FREE and v != _NOT_THERE_BEFORE.get(n, _NEVER)}
     identity: dict[str, Any] = {f"--{name.replace('_', '-')}": value for name, value in shaping.items()}
     identity["--dev"] = "a file" if data["dev"] else options.dev
-    identity |= {f"--{name}": value for name, value in setting.hardware.as_dict().items()}
+    identity |= setting.hardware.as_options()
     identity |= {f"data {name}": [each["sha256"] for each in files] for name, files in data.items()}
     if is_function(options.schedule):
         curve = json.dumps(setting.blend.schedule.curve(recipe.epochs))

@@ -32,6 +32,12 @@ def says(t, T):
 
 def three(t, T):
     return 0, 0, 0
+
+calls = []
+
+def wanders(t, T):
+    calls.append(t)
+    return 1 / len(calls)
 """
 
 
@@ -91,6 +97,7 @@ def test_a_function_is_called_with_epoch_and_epochs(file: Path) -> None:
         ("FILE:leaves", "w0 is 1.5 at t = 0 of T = 4; shares stay within"),
         ("FILE:says", "returned 'much' at t = 0 of T = 4; it must be a number"),
         ("FILE:three", "returned .* it must be a number w0, or two"),
+        ("FILE:wanders", "returned 1.0 and then 0.5 at t = 0 of T = 4; a run that goes on must find the same"),
         ("FILE:slow_strat", "has no function 'slow_strat'; did you mean slow_start"),
         ("no_such_module:f", "does not import: ModuleNotFoundError.*path/to/file.py:function"),
         (":f", "does not import"),

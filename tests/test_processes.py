@@ -102,7 +102,7 @@ def test_two_processes_train_what_one_does(given: dict[str, str], both: Path, tm
     assert [row["dev"]["gold"] for row in one] == [row["dev"]["gold"] for row in two]
     first, second = weights(tmp_path / "alone"), weights(both)
     assert all(torch.allclose(first[name], second[name], atol=1e-3) for name in first)
-    with pytest.raises(CallError, match="processes is 2 there and not given here"):
+    with pytest.raises(CallError, match="the number of processes is 2 there and not given here"):
         fit(options(given, both))
 
 

@@ -178,7 +178,7 @@ def test_a_run_of_an_earlier_version_stays_readable(encoder: Path, gold: Path, t
     report = fit(options(encoder, gold, tmp_path / "run"))
     path = tmp_path / "run" / "config.json"
     config = json.loads(path.read_text())
-    for name in ("--accumulate", "--batch-tokens", "--patience", "processes"):
+    for name in ("--accumulate", "--batch-tokens", "--patience", "the number of processes"):
         assert config["identity"].pop(name, None) is None
     path.write_text(json.dumps(config))
     assert fit(options(encoder, gold, tmp_path / "run")) == report
