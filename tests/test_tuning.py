@@ -115,7 +115,7 @@ def test_a_conversation_over_the_cut_off_is_left_out_whole_and_named(base: Path,
     long = {"id": "long", "conversations": templates()["rait"]}
     with data.open("a", encoding="utf-8") as out:
         out.write(dump_line(long) + "\n")
-    longest = 190
+    longest = 60
     report = tune(options(base, data, tmp_path / "run", dev="0", cut_off=longest, steps=1))
     (row,) = lines(tmp_path / "run" / "left-out.jsonl")
     assert (row["id"], row["line"]) == ("long", 5)

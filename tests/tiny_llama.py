@@ -1,11 +1,12 @@
-"""A LLaMA small enough for tests: random weights of 2 layers of 32, and a tokenizer of single bytes and a few words."""
+"""A LLaMA small enough for tests: random weights of 2 layers of 32, and a tokenizer of bytes and a few words."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] | trim }}<|im_end|>\n"
@@ -13,28 +14,36 @@ CHATML = (
 )
 """A chat template of the kind that instructed models bring."""
 CONTROLS = ("<s>", "</s>", "<|im_start|>", "<|im_end|>")
-WORDS = ("US", "ER", "USER", "Te", "xt", "Text", "oslo", "lima", "acme", "globex", "text", "th", "the", "in", "es")
+SPOKEN = (
+    "Text: Entity: What describes in the text? I've read this text. I've read these examples. Here are some examples "
+    "of named entity recognition: company city person USER: ASSISTANT:",
+    "Text: acme met in oslo, globex left lima", 'What describes "company" in the text? ["acme"]',
+    "[{'acme': 'company'}, {'oslo': 'city'}]", '["oslo"] ["globex"] ["lima"] []',
+)  # fmt: skip
+"""What is said most often: short prompts make fast tests."""
+
+
+@cache
+def _pieces() -> str:
+    """A byte-level BPE that knows the words of SPOKEN."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=[AddedToken(each, special=True, normalized=False) for each in CONTROLS],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False,
+    )  # fmt: skip
+    tokenizer.train_from_iterator(SPOKEN * 8, trainer)
+    return str(tokenizer.to_str())
 
 
 def tiny_tokenizer(chat_template: str | None = None) -> Any:
-    """A byte-level BPE with a handful of merges."""
+    """That BPE, with or without a chat template of its own."""
     from transformers import PreTrainedTokenizerFast
 
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    pieces = [*CONTROLS, *letters]
-    merges: list[tuple[str, str]] = []
-    for word in WORDS:
-        for cut in range(2, len(word) + 1):
-            left, right = word[: cut - 1], word[cut - 1]
-            if word[:cut] not in pieces:
-                pieces.append(word[:cut])
-                merges.append((left, right))
-    tokenizer = Tokenizer(models.BPE({piece: at for at, piece in enumerate(pieces)}, merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(each, special=True, normalized=False) for each in CONTROLS])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", chat_template=chat_template,
+    made: Any = PreTrainedTokenizerFast
+    return made(
+        tokenizer_object=Tokenizer.from_str(_pieces()), bos_token="<s>", eos_token="</s>", chat_template=chat_template,
         clean_up_tokenization_spaces=False,
     )  # fmt: skip
 
