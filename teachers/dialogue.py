@@ -71,10 +71,11 @@ class Dialogue:
         What comes before an answer is cut exactly as it will be when the model is asked, or Unsayable is raised.
         """
         self._check(messages)
-        ids = self._ids(self._rendered(messages, False))
+        turns = list(answers)
+        texts = [self._rendered(messages, False), *(self._rendered(messages[:turn], True) for turn in turns)]
+        ids, *openings = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
         labels = [NO_LOSS] * len(ids)
-        for turn in answers:
-            before = self._ids(self._rendered(messages[:turn], True))
+        for before in openings:
             if ids[: len(before)] != before:
                 raise Unsayable("the chat template or the tokenizer joins an answer with what comes before it")
             try:

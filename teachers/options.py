@@ -36,9 +36,13 @@ class LabelOptions(Options):
         "auto", "hold answers to a JSON schema: on; off; auto: where the prompt asks for the result alone and the "
         "server takes it", choices=("auto", "on", "off"),
     )
-    param: tuple[str, ...] = option((), "k=v for the server, v as JSON or text; nothing else is sent along")
+    param: tuple[str, ...] = option(
+        (), "k=v for the server, v as JSON or text; nothing else is sent along. llama: max_tokens, precision, template"
+    )
     labels: Path | None = option(None, "label set (labels.toml); LOC, MISC, ORG and PER if not given")
-    shots: int | None = option(None, "worked examples in the prompt; four if they fit the labels", at_least=0)
+    shots: int | None = option(
+        None, "worked examples in the prompt; four if they fit the labels, two in a conversation", at_least=0
+    )
     shots_by: str = option(
         "fixed", "which examples a document gets; filtered: the nearest that BM25 finds near enough (conversation)",
         choices=("fixed", "random", "nearest", "filtered", "none"),
@@ -60,7 +64,9 @@ class LabelOptions(Options):
     drop_empty: bool = option(False, "leave out documents without any entity")
     store: Path | None = option(None, "where requests and answers are kept; answers.sqlite beside --out if not given")
     attempts: int = option(2, "how often a document is asked at most where its answer cannot be used", at_least=1)
-    concurrency: int = option(16, "requests under way at once, at most", at_least=1, at_most=1000)
+    concurrency: int = option(
+        16, "requests under way at once, at most; llama: questions answered together", at_least=1, at_most=1000
+    )
     timeout: float = option(120.0, "seconds to wait for one answer", above=0)
     budget: float | None = option(
         None, "US dollars; stop before this labelling costs more, what is in flight included", above=0

@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from accelerate import PartialState
 from peft import LoraConfig
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
 
@@ -26,13 +26,13 @@ from teachers.dialogue import Dialogue
 from teachers.intake import identity
 from teachers.quiz import Quiz
 from teachers.schoolbook import Schoolbook, read_schoolbook
+from teachers.tune_checks import Checks, newest
 from teachers.tune_options import TuneOptions
 from teachers.tune_report import TuneReport
 
 LIBRARIES = ("ner-distill", "torch", "transformers", "peft", "trl", "accelerate", "tokenizers")
 CHECKS = 4  # an epoch
 NOTES = 10  # lines of metrics between two checks
-WHOLE = "whole"  # stands in a checkpoint that was written to its end
 _FREE = frozenset({"out", "conversations", "model", "json", "at_once"})  # compared by content or not at all
 
 
@@ -119,7 +119,7 @@ class Tuning:
     def run(self) -> TuneReport:
         """All steps that are not done yet, then the adapter and the report."""
         book = self.book
-        began = _newest(self.folder.path / "checkpoints")
+        began = newest(self.folder.path / "checkpoints")
         if began is not None:
             self.checks.rewind(int(began.name.rpartition("-")[2]))
             say(f"{self.folder.path}: going on after step {began.name.rpartition('-')[2]}")
@@ -198,61 +198,3 @@ class Tuning:
         model.save_pretrained(path, safe_serialization=True)
         (path / "README.md").unlink(missing_ok=True)
         self.dialogue.tokenizer.save_pretrained(path)
-
-
-class Checks(TrainerCallback):
-    """What the trainer tells on its way: `metrics.jsonl`, the quiz at every check, marks on checkpoints."""
-
-    def __init__(self, folder: RunFolder, quiz: Quiz, state: PartialState) -> None:
-        self._folder, self._quiz, self._state = folder, quiz, state
-        self.rows: list[dict[str, Any]] = []
-        self.last_checked = -1
-
-    def rewind(self, step: int) -> None:
-        """Forget what was told after a checkpoint."""
-        self.rows = [row for row in self._folder.metrics() if row["step"] <= step]
-        self.last_checked = max((row["step"] for row in self.rows if "seconds" in row), default=-1)
-        self._write()
-
-    def last(self, name: str) -> float | None:
-        """The latest value of a column."""
-        return next((row[name] for row in reversed(self.rows) if name in row), None)
-
-    def on_log(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002 - the trainer's call
-        logs = given.get("logs") or {}
-        if "loss" in logs:
-            self._add(state, {"loss": logs["loss"], "lr": logs["learning_rate"], "grad_norm": logs.get("grad_norm")})
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002
-        self._check(given["model"], state, given["metrics"]["eval_loss"])
-
-    def _check(self, model: Any, state: Any, loss: float) -> None:
-        started = time.perf_counter()
-        row: dict[str, Any] = {"eval_loss": loss}
-        if self._quiz.questions:
-            bare = model.module if hasattr(model, "module") else model
-            score = self._quiz.score(bare, self._state.process_index, self._state.num_processes)
-            row |= {**score.micro._asdict(), "unparsed": score.unparsed, "questions": len(self._quiz.questions)}
-        self.last_checked = state.global_step
-        self._add(state, row | {"seconds": round(time.perf_counter() - started, 3)})
-        if self._state.is_main_process and "f1" in row:
-            say(f"step {state.global_step}: held-out loss {loss:.4f}, string-set F1 {row['f1']:.4f}, "
-                f"{row['unparsed']} of {row['questions']} answers unparsed")  # fmt: skip
-
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        if self._state.is_main_process:
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
-
-    def _add(self, state: Any, row: dict[str, Any]) -> None:
-        self.rows.append({"step": state.global_step, "epoch": round(state.epoch or 0.0, 4), **row})
-        self._write()
-
-    def _write(self) -> None:
-        if self._state.is_main_process:
-            self._folder.write_metrics(self.rows)
-
-
-def _newest(folder: Path) -> Path | None:
-    """The last checkpoint that was written to its end; a process that was killed may have left half of one."""
-    found = [path.parent for path in folder.glob(f"checkpoint-*/{WHOLE}")]
-    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)

@@ -60,7 +60,8 @@ def tiny_llama(seed: int = 0, layers: int = 2) -> Any:
     )  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return LlamaForCausalLM(config).eval()
+        model: Any = LlamaForCausalLM(config)
+        return model.eval()
 
 
 def make_tiny_llama(folder: Path, seed: int = 0, chat_template: str | None = None) -> Path:
