@@ -25,7 +25,7 @@ from students.options import EvaluateOptions, TrainOptions
 from students.serve_options import ServeOptions
 from teachers.batch_options import BatchCollectOptions, BatchStatusOptions, BatchSubmitOptions
 from teachers.options import LabelOptions
-from teachers.rait_options import RaitBuildOptions, RaitEvaluateOptions
+from teachers.rait_options import RaitBuildOptions, RaitEvaluateOptions, RaitTrialOptions
 from teachers.tune_options import MergeOptions, TuneOptions
 from teachers.vote_options import VoteOptions
 
@@ -188,6 +188,10 @@ thin(
 thin(
     rait, "evaluate", RaitEvaluateOptions, "teachers.examination:examine",
     "Score answers on open NER's data sets: strict, partial and, apart from them, the papers' sets of strings.",
+)  # fmt: skip
+thin(
+    rait, "trial", RaitTrialOptions, "teachers.trial:trial",
+    "Build, tune, label a benchmark and score, with one set of options: an arm of a study.", extra="tune",
 )  # fmt: skip
 
 

@@ -136,14 +136,15 @@ def _asked(options: RaitEvaluateOptions) -> tuple[Bench | None, LabelSet, frozen
 def _marks(
     path: Path, gold: Sequence[Gold], labels: LabelSet, left_out: frozenset[str], options: RaitEvaluateOptions
 ) -> Marks:
-    sittings = read_sittings(existing(path, "system"), [one.document for one in gold], labels, left_out)
-    if not sittings:
+    documents = [one.document for one in gold]
+    sittings = read_sittings(existing(path, "system"), documents, labels, left_out)
+    refused = read_rejected(path, documents)
+    if not sittings and not refused:
         raise InputError(
             f"none of the {len(gold)} gold documents is in it (gold has ids like {gold[0].document.id!r}); was it made "
             f"from the same file?", path=path,
         )  # fmt: skip
-    marks = Marks(missing=len(gold) - len(sittings))
-    marks.rejected = read_rejected(path, [one.document for one in gold])
+    marks = Marks(missing=len(gold) - len(sittings), rejected=refused)
     marks.unparsed = marks.rejected["unparsed"] + marks.rejected["truncated"]
     each: dict[str, list[Score]] = {kind: [] for kind in KINDS}
     for one in gold:

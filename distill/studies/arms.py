@@ -130,7 +130,9 @@ def arguments(values: Mapping[str, Any], options: type) -> list[str]:
         if each.name not in values:
             continue
         value, flag = values[each.name], flag_of(each)
-        if isinstance(value, bool):
+        if each.metadata.get("argument"):
+            found += [str(one) for one in (value if isinstance(value, tuple) else (value,))]
+        elif isinstance(value, bool):
             found.append(flag if value else f"--no-{flag[2:]}")
         else:
             found += [f"{flag}={one}" for one in (value if isinstance(value, tuple) else (value,))]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from distill.options import Options, option
 
-PRESETS = ("huang-table2", "huang-table3")
+PRESETS = (
+    "huang-table2", "huang-table3", "rait-sizes", "rait-strategies", "rait-examples", "rait-mixing", "rait-pools",
+)  # fmt: skip
 SCALES = ("full", "quick")
 KEEPS = ("all", "best", "none")
 DATA = ("distilled", "more", "gold", "dev", "test")  # data sets that a call may name

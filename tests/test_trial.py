@@ -1,0 +1,71 @@
+"""rait trial: the whole road of an arm as one command, which goes on where it was; the presets are studies of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_llama import make_tiny_llama
+
+import cli
+from distill.command import COMMANDS
+from distill.document import Document, Entity
+from distill.errors import CallError
+from distill.jsonl import write_jsonl
+from distill.studies.options import PRESETS, StudyOptions
+from distill.study import DryRun, study
+from teachers.rait_options import RaitTrialOptions
+from teachers.trial import trial
+
+assert cli.app  # it fills COMMANDS
+
+
+def about(number: int, city: str, label: str) -> Document:
+    text = f"globex {number} met in {city}"
+    return Document(f"{label}{number}", text, (Entity(len(text) - len(city), len(text), label),))
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> dict[str, Any]:
+    make_tiny_llama(tmp_path / "llama")
+    write_jsonl((about(n, "oslo", "location") for n in range(8)), tmp_path / "open.jsonl")
+    write_jsonl((about(n, "lima", "location") for n in range(4)), tmp_path / "pool.jsonl")
+    write_jsonl((about(n, "oslo", "location") for n in range(2)), tmp_path / "gold.jsonl")
+    return {
+        "inputs": (tmp_path / "open.jsonl",), "model": str(tmp_path / "llama"), "out": tmp_path / "trial",
+        "benchmark": "wnut17", "gold": tmp_path / "gold.jsonl", "shots_by": "random", "shots": 1, "steps": 2,
+        "max_tokens": 4, "ask_by": "random", "ask_from": tmp_path / "pool.jsonl", "ask_size": 2, "precision": "fp32",
+    }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_trial_goes_the_whole_road_and_leaves_what_a_study_reads(options: dict[str, Any]) -> None:
+    report = trial(RaitTrialOptions(**options))
+    kept = json.loads((options["out"] / "report.json").read_text(encoding="utf-8"))
+    assert kept["best"]["f1"] == report.f1["strings"] and kept["steps"] == 2
+    assert report.unparsed == 2  # what a model that has learnt nothing answers is no list
+    assert len((options["out"] / "pool.jsonl").read_text().splitlines()) == 2
+    assert not (options["out"] / "model").exists()
+    before = {path: path.stat().st_mtime_ns for path in options["out"].glob("*.jsonl")}
+    assert trial(RaitTrialOptions(**options)).f1 == report.f1
+    assert {path: path.stat().st_mtime_ns for path in options["out"].glob("*.jsonl")} == before
+
+
+def test_a_trial_without_its_pool_says_so_before_any_work(options: dict[str, Any]) -> None:
+    with pytest.raises(CallError, match="needs --ask-from"):
+        trial(RaitTrialOptions(**options | {"ask_from": None}))
+    assert not options["out"].exists()
+
+
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name.startswith("rait")])
+def test_every_preset_is_a_study_of_trials(tmp_path: Path, preset: str) -> None:
+    write_jsonl([about(0, "oslo", "location")], tmp_path / "d.jsonl")
+    data = (tmp_path / "d.jsonl",)
+    options = StudyOptions(
+        preset=preset, out=tmp_path / "s", dry_run=True, distilled=data, more=data, gold=data
+    )  # fmt: skip
+    found = study(options, COMMANDS)
+    assert isinstance(found, DryRun)
+    assert all(line.startswith(f"ner-distill rait trial {tmp_path / 'd.jsonl'} --model=") for line in found.commands)
