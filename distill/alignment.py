@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from sys import maxsize
 from typing import Literal
 
 from distill.assignment import Demand, assign, overlaps
@@ -13,6 +14,9 @@ from distill.errors import CallError
 from distill.folding import CASE
 from distill.occurrences import Place
 from distill.search import NOT_IN_TEXT, Found, Search
+
+MOST_PLACES = 10_000
+"""Of a string that stands more often than this, and four times for each mention, the first places are weighed."""
 
 Status = Literal["exact", "repaired", "lost"]
 
@@ -107,7 +111,8 @@ def align(text: str, mentions: Sequence[Mention], rules: AlignmentRules = Alignm
     """
     own = rules.occurrences == "own"
     wanted = Counter(mention.text for mention in mentions if mention.label)
-    search = Search(text, rules.similarity)
+    most = max(MOST_PLACES, *(4 * times for times in wanted.values())) if own and wanted else maxsize
+    search = Search(text, rules.similarity, most)
     found = search.find(wanted if own else dict.fromkeys(wanted, 1))
     if any(each.why == NOT_IN_TEXT for each in found.values()):
         found = search.complete(found, _held(mentions, found) if own else _everywhere(found))

@@ -52,7 +52,7 @@ def _around(said: str) -> tuple[str, str, bool]:
 def _marks(said: str) -> str:
     """The punctuation after the last letter, straight and without white space, from inside out."""
     size = len(said)
-    while size and not key(said[size - 1]) and not clings(said[size - 1]):
+    while size and not key(said[size - 1]) and (invisible(said[size - 1]) or not clings(said[size - 1])):
         size -= 1
     tail = _TWICE.sub("'", said[size:])
     return "".join("".join(compatible(typography(char)) for char in tail).split())[:MOST_MARKS]

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import islice
+from sys import maxsize
 
 from distill.boundaries import SPACELESS, clings, fits, glued, joined, kind, parted
 from distill.document import Span
@@ -81,8 +83,9 @@ def pieces(text: str, stretch: Span | None = None) -> list[Piece]:
 class Source:
     """A text to be searched; what a search needs of it is computed once, when it is first needed."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, most: int = maxsize) -> None:
         self.text = text
+        self._most = most  # of a string that stands more often the first places are taken
         self._first: dict[str, int] = {}
 
     @cached_property
@@ -108,7 +111,7 @@ class Source:
         """Places that read exactly `said`, at word boundaries, left to right, not overlapping."""
         text, places = self.text, []
         start = text.find(said) if said else -1
-        while start >= 0:
+        while start >= 0 and len(places) < self._most:
             end = start + len(said)
             if fits(text, start, end):
                 places.append(Place(start, end, glued=glued(text, start, end)))
@@ -126,7 +129,7 @@ class Source:
         folded, offset = self._folded.key, self._folded.offset
         places: list[Place] = []
         hit = self._first_hit(wanted)
-        while hit >= 0:
+        while hit >= 0 and len(places) < self._most:
             start, end = offset(hit), self._with_marks(offset(hit + len(wanted) - 1) + 1)
             apart = _parts(self.text, start, mixed) and _parts(self.text, end, mixed)
             if apart and not fits(self.text, start, end) and self._whole(hit, hit + len(wanted)):
@@ -140,8 +143,10 @@ class Source:
 
     def equal(self, said: str) -> list[Place]:
         """Places that read `said` under repairs that keep its letters and digits."""
-        places = []
+        places: list[Place] = []
         for start, end in self._hits(key(said)):
+            if len(places) == self._most:
+                break
             options = [self._place(said, inner, span) for span, inner in edges(self.text, said, start, end)]
             best = min((option for option in options if option), key=lambda place: place.rank[:2], default=None)
             if best:
@@ -155,7 +160,7 @@ class Source:
             return []
         spaced = re.compile(r"\s*".join(map(re.escape, bare)))
         found = (self._place(said, said, Span(*match.span())) for match in spaced.finditer(self.text))
-        return [place for place in found if place]
+        return list(islice((place for place in found if place), self._most))
 
     def _hits(self, wanted: str) -> Iterator[Span]:
         """Spans whose key is `wanted`, whole characters only."""

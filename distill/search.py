@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from sys import maxsize
 
 from distill.assignment import overlaps
 from distill.boundaries import fits, invisible, parted
@@ -36,8 +37,9 @@ class Found:
 class Search:
     """One text; the strings asked of it are searched stage by stage, each stage only for what the last one left."""
 
-    def __init__(self, text: str, similarity: float) -> None:
-        self._source = Source(text)
+    def __init__(self, text: str, similarity: float, most: int = maxsize) -> None:
+        self._source = Source(text, most)
+        self._most = most
         self._similarity = similarity
         self._copied = False  # whether the text reads every string just as it was said
 
@@ -56,7 +58,7 @@ class Search:
     @cached_property
     def _plain(self) -> tuple[Unescaped, Source]:
         plain = Unescaped(self._source.text)
-        return plain, Source(plain.text)
+        return plain, Source(plain.text, self._most)
 
     def find(self, wanted: Mapping[str, int]) -> dict[str, Found]:
         """Where each string may stand with its own letters and digits; `wanted` says how many mentions share it."""

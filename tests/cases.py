@@ -121,6 +121,18 @@ def _wikigold(folder: Path, path: str) -> Iterator[Case]:
     yield from filter(None, (_named(row["sentence"], ast.literal_eval(row["label"])) for row in rows))
 
 
+def _pile(folder: Path, path: str) -> Iterator[Case]:
+    """An answer for each type that was asked about, a list in quotes."""
+    for row in _rows(folder / path):
+        labels = {name: label for label, names in row["answers"].items() for name in json.loads(names)}
+        yield from filter(None, [_named(row["text"], labels)])
+
+
+def _skyner(folder: Path, path: str) -> Iterator[Case]:
+    for row in _rows(folder / path):
+        yield from filter(None, [_named(row["text"], dict(row["entities"]))])
+
+
 _CROSSNER = ("ai", "literature", "music", "politics", "science")
 CORPORA: dict[str, tuple[Callable[[Path, str], Iterator[Case]], tuple[str, ...]]] = {
     "crossner": (_marked, tuple(f"crossner/{each}/dev.txt" for each in _CROSSNER)),
@@ -131,6 +143,9 @@ CORPORA: dict[str, tuple[Callable[[Path, str], Iterator[Case]], tuple[str, ...]]
     "restaurant": (_marked, ("mit/restaurant.train.txt",)),
     "wikigold": (_wikigold, ("wikigold/train.json",)),
     "boson": (_boson, ("zh/boson/train.jsonl",)),
+    # Held out: no rule of alignment was made with an eye on these two.
+    "pile": (_pile, ("pile/pile_ner_slice.jsonl",)),
+    "skyner": (_skyner, ("zh/skyner/sky_ner_harvested.jsonl",)),
     "weibo": (_weibo, ("zh/weibo/weiboNER_2nd_conll.train",)),
 }  # fmt: skip
 

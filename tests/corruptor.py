@@ -160,8 +160,10 @@ class _Told:
         return not shared and not any(self._more(each, fold) for each in (mention.text, name))
 
     def _more(self, name: str, fold: Callable[[str], str]) -> bool:
-        """Whether such a place is left outside the true spans."""
-        return places(fold(self._rest), fold(_composed(name))) > 0
+        """Whether such a place is left outside the true spans, or reaches out of one."""
+        form = fold(_composed(name))
+        accounted = sum(places(fold(each), form) for each in self._names.values())
+        return places(fold(self._rest), form) > 0 or places(fold(self._text), form) > accounted
 
     def spans(self, at: int | None, mention: Mention) -> set[Span]:
         """The true spans of a mention and of those that read like it under its label: they stand for one another."""

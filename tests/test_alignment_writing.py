@@ -48,6 +48,7 @@ def found(text: str, said: str) -> str | None:
         ("sold 1,000 boats", "1000", "1,000", "punctuation"),
         ("زار محـــمد القاهرة", "محمد", "محـــمد", "accents"),
         ("Ministry of Inner Affairs met", "Ministry ... Affairs", "Ministry of Inner Affairs", "ellipsis"),
+        ("读《夜2012》时", "《夜2012》\u200c", "《夜2012》", "unicode"),
         ("the Top 40 list", "`` Top 40 ''", "Top 40", "quotes, punctuation"),
     ],
 )
