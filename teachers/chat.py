@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -96,8 +97,12 @@ class ChatTeacher:
         self.endpoint, self.requests, self.purse = endpoint, 0, purse or Purse()
         self._key, self._clock = key or "none", clock or Clock()
         # A pool looks at each of its idle connections for every request: many small pools look at few.
+        certificates = ssl.create_default_context()  # one for all: reading it takes longer than a request
         self._clients = [
-            openai.AsyncOpenAI(api_key=self._key, base_url=endpoint.url, timeout=endpoint.timeout, max_retries=0)
+            openai.AsyncOpenAI(
+                api_key=self._key, base_url=endpoint.url, timeout=endpoint.timeout, max_retries=0,
+                http_client=openai.DefaultAsyncHttpxClient(verify=certificates),
+            )
             for _ in range(min(POOLS, -(-endpoint.concurrency // IN_A_POOL)))
         ]
         self._throttle = Throttle(endpoint.concurrency, self._clock.steady)
@@ -191,8 +196,8 @@ class ChatTeacher:
                 client = self._clients[self.requests % len(self._clients)]
                 raw = await client.chat.completions.with_raw_response.create(
                     model=self.endpoint.model,
-                    messages=turns,
-                    extra_body=self.endpoint.body(conversation) or None,
+                    messages=[],  # those in the extra body count: the client looks at them one by one for files
+                    extra_body={"messages": turns, **self.endpoint.body(conversation)},
                 )
             self._reached = True
             return read_completion(self._clean(raw.text), raw.headers.get("content-type", ""))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
+from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from distill.errors import CallError, InputError, did_you_mean
@@ -18,6 +20,7 @@ from teachers.teacher import Message
 
 FOLDER = Path(__file__).parent / "prompts"
 LABELS = FOLDER / "labels.toml"
+KEPT = 16  # system blocks, one for each tag and language that came up
 
 
 class Prompt:
@@ -42,6 +45,8 @@ class Prompt:
         except (jinja2.TemplateError, UnicodeDecodeError) as error:
             raise InputError(f"not a template: {error}", path=self.path) from None
         self.source = self.path.read_text(encoding="utf-8")
+        self._steady = "user" in self._template.blocks and _is_steady(environment.parse(self.source))
+        self._rendered: dict[tuple[str, str], tuple[LabelSet, tuple[Shot, ...], str]] = {}
 
     def shape(self) -> Shape:
         """What the prompt asks for."""
@@ -66,10 +71,29 @@ class Prompt:
             if "user" not in self._template.blocks:
                 return (Message("user", self._template.render(context).strip()),)
             roles = [role for role in ("system", "user") if role in self._template.blocks]
-            state = self._template.new_context(context)
-            return tuple(Message(role, "".join(self._template.blocks[role](state)).strip()) for role in roles)
+            return tuple(Message(role, self._block(role, context, labels)) for role in roles)
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise InputError(f"cannot be rendered: {error}", path=self.path) from None
+
+    def _block(self, role: str, context: dict[str, Any], labels: LabelSet) -> str:
+        """One block, rendered; the system's is the same for most documents, and then rendered once."""
+        place, shots = (context["tag"], context["language"]), tuple(context["shots"])
+        known = self._rendered.get(place) if role == "system" and self._steady else None
+        if known and known[0] is labels and known[1] == shots:
+            return known[2]
+        rendered = "".join(self._template.blocks[role](self._template.new_context(context))).strip()
+        if role == "system" and self._steady:
+            self._rendered = {**self._rendered, place: (labels, shots, rendered)} if len(self._rendered) < KEPT else {}
+        return rendered
+
+
+def _is_steady(template: nodes.Template) -> bool:
+    """Whether nothing but the block `user` can see the text of the document."""
+    if any(template.find_all((nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport))):
+        return False
+    within = {id(name) for block in template.find_all(nodes.Block) if block.name == "user"
+              for name in block.find_all(nodes.Name)}  # fmt: skip
+    return not any(name.name in ("text", "self") and id(name) not in within for name in template.find_all(nodes.Name))
 
 
 def prompt_path(name: str) -> Path:

@@ -81,7 +81,8 @@ class Purse:
             told = reply.tokens_in > 0 or reply.cost is not None
             self.spent += (self.cost(reply) or 0.0) if told else amount
             self._longest = max(self._longest, reply.tokens_out)
-            self._ratio = max(self._ratio, reply.tokens_in / max(1, of_messages(messages)))
+            if self.price is not None:  # counting takes its time, and is for the next price alone
+                self._ratio = max(self._ratio, reply.tokens_in / max(1, of_messages(messages)))
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             if not future.done():

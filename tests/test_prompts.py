@@ -55,6 +55,27 @@ def test_a_template_of_ones_own_is_one_message_and_may_ask_for_a_list(tmp_path: 
 
 
 @pytest.mark.parametrize(
+    "system",
+    [
+        "{{ labels[0].id }} {{ shots | length }} {{ tag }} {{ language }}", "{{ text }}", "{{ self.user() }}",
+        "{% include 'part.jinja' %}",
+    ],
+)  # fmt: skip
+def test_a_system_message_that_was_rendered_before_is_that_of_the_document(tmp_path: Path, system: str) -> None:
+    own = tmp_path / "own.jinja"
+    (tmp_path / "part.jinja").write_text("part {{ text }}")
+    own.write_text("{% block system %}" + system + "{% endblock %}\n{% block user %}{{ text }}{% endblock %}")
+    reused, labels = Prompt(str(own)), built_in()
+    shots = shots_for(labels, None, None, "fixed", 0)(SENTENCE)
+    for text in ("Ann", "Bo", "</text>", "Ann"):
+        for some in (shots, shots[:1], ()):
+            for language in ("en", "zh"):
+                for names in (labels, LabelSet(labels.labels[::-1])):
+                    call = (text, names, some, language)
+                    assert reused.messages(*call) == Prompt(str(own)).messages(*call)
+
+
+@pytest.mark.parametrize(
     ("template", "says"),
     [
         ("{% if %}", r"own\.jinja:1: not a template"),
