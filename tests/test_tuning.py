@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -247,3 +248,16 @@ def test_killed_and_called_again_it_ends_with_the_same_adapter(run: Path, base: 
     for one, other in zip(lines(run / "metrics.jsonl"), lines(cut / "metrics.jsonl"), strict=True):
         shown = {name: one[name] for name in kept if name in one}
         assert {name: other[name] for name in shown} == pytest.approx(shown, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_end_with_the_adapter_of_one(run: Path, base: Path, tmp_path: Path) -> None:
+    launch = shlex.split("--cpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no")
+    given = shlex.split("--lr .01 --batch-size 4 --epochs 2 --dev 0.25 --max-tokens 8 --check-every 2")
+    call = [sys.executable, "-m", "accelerate.commands.launch", *launch, "-m", "cli", "rait", "tune"]
+    paths = [str(run.parent / "data.jsonl"), "--model", str(base), "--out", str(tmp_path / "two")]
+    done = subprocess.run([*call, *paths, *given], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("6 steps") == 1  # one of them speaks
+    one, two = (load_file(each / "adapter" / "adapter_model.safetensors") for each in (run, tmp_path / "two"))
+    assert all(torch.allclose(one[name], two[name], atol=1e-3) for name in one)
