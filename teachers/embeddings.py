@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from distill.errors import InputError, MissingLibraryError
 from distill.libraries import resolve
-from distill.progress import progress
+from distill.progress import Progress, Silent, progress
 
 Embed = Callable[[Sequence[str]], Any]
 """Texts in, an array of their vectors out, one row a text, each of length 1."""
@@ -116,7 +117,9 @@ def _vectors(model: Embedder, texts: Sequence[str]) -> Vectors:
     if not texts:
         return np.zeros((0, 0), dtype=np.float32)
     made = []
-    with progress("embedding", len(texts)) as shown:
+    several = len(texts) > AT_ONCE  # what is embedded at once shows nothing: a teacher embeds each text as it comes
+    bar: AbstractContextManager[Progress] = progress("embedding", len(texts)) if several else nullcontext(Silent())
+    with bar as shown:
         for part in _parts(texts):
             made.append(np.asarray(model(part), dtype=np.float32))
             shown.advance(len(part))
