@@ -42,7 +42,7 @@ from distill.progress import Silent
 from distill.scores import score_documents
 from students.hardware import found_hardware
 from students.loop import Training
-from students.model import quiet
+from students.model import Student, new_classifier, quiet
 from students.options import TrainOptions
 from students.predictor import predict_encoded
 from students.processes import Processes, processes
@@ -125,8 +125,8 @@ def ours(name: str, training: Training) -> Side:
 class Watch(TrainerCallback):
     """Stops the clock at the end of each of Trainer's epochs and scores dev by our code."""
 
-    def __init__(self, side: Side, training: Training) -> None:
-        self.side, self.training, self.clock = side, training, Clock()
+    def __init__(self, side: Side, training: Training, student: Student) -> None:
+        self.side, self.training, self.student, self.clock = side, training, student, Clock()
 
     def on_epoch_begin(self, *_: Any, **__: Any) -> None:
         self.clock.go()
@@ -134,12 +134,12 @@ class Watch(TrainerCallback):
     def on_epoch_end(self, *_: Any, **__: Any) -> None:
         self.clock.stop()
         mine = self.training
-        found = predict_encoded(mine.student, mine.dev, mine.dev_texts)
+        found = predict_encoded(self.student, mine.dev, mine.dev_texts)
         self.side.after(self.clock, score_documents(mine.dev, found).f1)
 
 
 def trainer(name: str, training: Training, *, pad_to: int | None = None, epochs: int) -> Side:
-    """transformers.Trainer over the model and the windows of `training`, which is used for nothing else."""
+    """transformers.Trainer over a model of its own and the windows of `training`, which is used for nothing else."""
     windows = [window for row in training.sources[1].rows for window in row]
     rows = [
         {"input_ids": w.ids.tolist(), "attention_mask": [1] * len(w.ids), "labels": _labels(w)} for w in windows
@@ -154,13 +154,15 @@ def trainer(name: str, training: Training, *, pad_to: int | None = None, epochs:
         per_device_train_batch_size=training.recipe.batch_size, use_cpu=not cuda, dataloader_pin_memory=cuda,
         save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True,
     )  # fmt: skip
+    tags, recipe = training.student.tags, training.recipe
+    model: Any = new_classifier(recipe.student, tags, None, training.setting.options.seed)
+    watch = Watch(side, training, Student(model.to(training.processes.device), training.student.encoder, tags))
     trained: Any = Trainer(
-        model=training.model, args=arguments, train_dataset=rows, callbacks=[Watch(side, training)],
+        model=model, args=arguments, train_dataset=rows, callbacks=[watch],
         data_collator=DataCollatorForTokenClassification(tokenizer, **padding),
     )  # fmt: skip
     trained.remove_callback(PrinterCallback)
-    with training.vocabulary.whole():  # Trainer's model has all its embeddings
-        trained.train()
+    trained.train()
     return side
 
 

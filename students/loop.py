@@ -23,6 +23,7 @@ from distill.scores import Score, score_documents
 from students import checkpoints
 from students.batches import Batch, Step, Weighted, batches, collate, steps
 from students.decode import TagSet
+from students.dropout import cheapen
 from students.encode import Encoder
 from students.hardware import threads
 from students.memory import fit_of, heaviest
@@ -99,6 +100,8 @@ class Training:
         self.dev_texts = [encoder.encode(document.text) for document in self.dev]
         ids = [window.ids for source in self.sources for row in source.rows for window in row]
         self.vocabulary = Vocabulary(self.model, ids, encoder.pad_id)
+        if setting.hardware.device == "cpu":
+            cheapen(self.model)
         self.optimizer = _optimizer(self.model, self.recipe)
         self.trained = all_of_us.prepare(self.model)
         self.plan = [len(self.steps_of(epoch)) for epoch in range(self.recipe.epochs)]
