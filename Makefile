@@ -33,6 +33,9 @@ test: $(VENV)/installed
 
 soak: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow --timeout 7200
+	$(BIN)/python benchmarks/labelling.py throughput --documents 6400 --delay 0.3 --in-flight 64
+	$(BIN)/python benchmarks/labelling.py memory --documents 1000000
+	$(BIN)/python benchmarks/labelling.py restart --documents 100000
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -1,10 +1,11 @@
 """What labelling costs beyond the server: throughput against the ideal, memory, and how soon a restart asks.
 
-    python benchmarks/labelling.py throughput --documents 1000 --delay 0.3 --in-flight 64
+    python benchmarks/labelling.py throughput --documents 6400 --delay 0.3 --in-flight 64
     python benchmarks/labelling.py memory --documents 1000000
     python benchmarks/labelling.py restart --documents 100000
 
-The server of `throughput` is a process of its own on loopback that answers every request after `--delay` seconds.
+The server of `throughput` is a process of its own on loopback that answers every request after `--delay` seconds. The
+exit code is 1 where the figures miss what is promised: 95 % of the ideal, memory that does not grow, 3 s to a restart.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from distill.errors import TeacherError
 from teachers.labelling import label
 from teachers.options import LabelOptions
 from teachers.teacher import Conversation, Reply, ScriptedTeacher
+
+SHARE, GROWTH, RESTART = 0.95, 10.0, 3.0  # of the ideal; MiB; seconds
 
 TEXT = "In row {n} Mira Solberg left Fjord Bank in Oslo for the {n}th time , and nobody at the harbour knew why ."
 ANSWER = (
@@ -150,10 +153,19 @@ def restart(folder: Path, count: int) -> dict[str, Any]:
     return {"documents": count, "first_run": seconds[0], "restarts": seconds[1:], "best": min(seconds[1:])}
 
 
+def kept(what: str, found: dict[str, Any]) -> bool:
+    """Whether the promise is kept."""
+    if what == "throughput":
+        return bool(found["share"] >= SHARE)
+    if what == "memory":
+        return bool(found["mib_at_the_end"] - found["mib_at_a_twentieth"] <= GROWTH)
+    return bool(found["best"] <= RESTART)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("throughput", "memory", "restart"))
-    parser.add_argument("--documents", type=int, default=1000)
+    parser.add_argument("--documents", type=int, default=6400)
     parser.add_argument("--delay", type=float, default=0.3)
     parser.add_argument("--in-flight", type=int, default=64)
     given = parser.parse_args()
@@ -163,8 +175,10 @@ def main() -> None:
             found = throughput(folder, given.documents, given.delay, given.in_flight)
         else:
             found = {"memory": memory, "restart": restart}[given.what](folder, given.documents)
+    found["kept"] = kept(given.what, found)
     json.dump(found, sys.stdout, indent=1)
     print()
+    sys.exit(0 if found["kept"] else 1)
 
 
 if __name__ == "__main__":

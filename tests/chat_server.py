@@ -189,6 +189,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _length(self, fault: str, text: str) -> None:
         self._send(200, self.completion('{"PER": ["An', "length"))
 
+    def _twin(self, fault: str, text: str) -> None:
+        """The id of another answer, and a key twice: JSON allows it."""
+        self._send(200, self.completion("{}").replace(b'"id": "x"', b'"id": "x", "id": "other"'))
+
+    def _huge(self, fault: str, text: str) -> None:
+        """Two megabytes of thoughts before the answer."""
+        self._send(200, self.completion("I think. " * 233_000 + "\nResult: {}"))
+
     def _garbage(self, fault: str, text: str) -> None:
         self._send(200, self.completion("I see nobody here."))
 
