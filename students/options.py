@@ -37,7 +37,7 @@ class Recipe:
 RECIPES = {
     # What measured best here on CoNLL's dev with MiniLM (docs/training.md).
     "default": Recipe(
-        student="minilm", epochs=20, lr=2e-4, decay="linear", lr_decay=1.0, warmup=0.05, batch_size=8,
+        student="minilm", epochs=20, lr=1e-4, decay="linear", lr_decay=1.0, warmup=0.05, batch_size=8,
         dev_batch_size=32, max_length=256, stride=64, weight_decay=0.01, clip=1.0,
     ),
     # Huang: bert-base-uncased, batch 4 and 2, length 128, 1e-5, 20 epochs, with or without x0.95 an epoch (--lr-decay).
