@@ -63,7 +63,7 @@ def test_a_bad_row_stops_the_conversion_and_leaves_no_file(tmp_path: Path) -> No
     (tmp_path / "a.jsonl").write_text('{"text": "Oslo"}\n{"text": 7}\n')
     with pytest.raises(InputError, match=r"a.jsonl:2: "):
         convert(ConvertOptions(source=tmp_path / "a.jsonl", target=tmp_path / "b.conll"))
-    with pytest.raises(CallError, match="OUT .* is also read"):
+    with pytest.raises(CallError, match=r"OUT .* is also read"):
         convert(ConvertOptions(source=tmp_path / "a.jsonl", target=tmp_path / "a.jsonl"))
     assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
 

@@ -14,12 +14,12 @@ import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from fake_options import FakeOptions
+from invented_study import TOML, rows, write
 
 from distill.errors import CallError, InputError
 from distill.studies.jobs import slots
@@ -29,27 +29,6 @@ from distill.study import DryRun, StudyReport, study
 ROOT = Path(__file__).parents[1]
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_arm.py")))
 COMMANDS = {"train": FakeOptions}
-TOML = """
-title = "invented"
-about = "Invented arms of invented quality."
-baseline = "plain"
-seeds = 2
-[data]
-gold = "gold.jsonl"
-dev = "dev.jsonl"
-test = "test.jsonl"
-[options]
-gold = "gold"
-dev = "dev"
-[arms.plain]
-quality = 0.6
-[arms."k=2"]
-quality = 0.9
-k = 2
-step-rows = 20
-[arms.twin]
-like = "k=2"
-"""
 MORE = """
 [arms."k=8"]
 quality = 0.9
@@ -64,6 +43,7 @@ CALL = """
 import sys
 from pathlib import Path
 from fake_options import FakeOptions
+from invented_study import TOML, rows, write
 from distill.command import reported
 from distill.studies.options import StudyOptions
 from distill.study import study
@@ -72,25 +52,11 @@ sys.exit(reported(lambda: study(options, {"train": FakeOptions}, sys.argv[3:]).e
 """
 
 
-def write(folder: Path, text: str = TOML) -> Path:
-    """A study file with its data."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, number in (("gold", 5), ("dev", 5), ("test", 60)):
-        rows = (json.dumps({"id": f"{name}-{i}", "text": "oslo"}) + "\n" for i in range(number))
-        (folder / f"{name}.jsonl").write_text("".join(rows))
-    (folder / "study.toml").write_text(text)
-    return folder / "study.toml"
-
-
 def run(file: Path, out: Path, **given: object) -> StudyReport:
     options = StudyOptions(study=file, out=out, **{"jobs": 2, "samples": 500, **given})  # type: ignore[arg-type]
     report = study(options, COMMANDS, FAKE)
     assert isinstance(report, StudyReport)
     return report
-
-
-def rows(out: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
 
 
 def starts(out: Path) -> dict[str, int]:
@@ -358,56 +324,3 @@ def test_the_page_fetches_nothing_runs_nothing_and_escapes_names(again: Path) ->
     assert not {"script", "link", "img", "iframe", "a"} & set(page.tags)
     assert not {"style", "src", "href", "onclick"} & {name for name, _ in page.attributes}
     assert page.tags.count("svg") >= 4 + 2 + 3 * 2 + 1 and "&lt;script&gt;alert(1)" in text
-
-
-def test_the_presets_have_every_arm_of_the_papers_tables(tmp_path: Path) -> None:
-    import cli  # registers the commands
-    from distill.command import COMMANDS as REAL
-
-    assert cli.app.registered_commands
-    file = write(tmp_path).parent / "gold.jsonl"
-    given = StudyOptions(
-        preset="huang-table3", out=tmp_path / "S", dry_run=True, distilled=(file,), more=(file,), gold=(file,),
-        dev=(tmp_path / "dev.jsonl",), student="bert-of-mine",
-    )  # fmt: skip
-    table3, quick = study(given, REAL), study(replace(given, scale="quick"), REAL)
-    table2 = study(replace(given, preset="huang-table2"), REAL)
-    assert isinstance(table3, DryRun) and isinstance(table2, DryRun) and isinstance(quick, DryRun)
-    assert len(table3.commands) == (17 + 1) * 2 * 5 and len(table2.commands) == (5 + 1) * 2 * 5
-    assert len(quick.commands) == 12 * 3 and "--recipe=default" in quick.commands[0]
-    for command in (*table2.commands, *table3.commands):
-        assert "--recipe=huang2024" in command and "--student=bert-of-mine" in command
-    assert sum("--lr-decay=0.95" in command for command in table2.commands) == 30
-    from curricula.schedules import POWER_N, SIGMOID_K
-
-    for name, values in (("k", SIGMOID_K), ("n", POWER_N)):
-        assert {float(v) for c in table3.commands for v in re.findall(rf" --{name}=(\S+)", c)} == set(values)
-
-
-@pytest.mark.timeout(900)  # six processes that load torch, on a machine that others may use
-def test_real_students_are_compared_from_end_to_end(tmp_path: Path) -> None:
-    from importlib.resources import files
-
-    from tiny_student import make_tiny_encoder
-
-    import cli
-    from distill.command import COMMANDS as REAL
-
-    assert cli.app.registered_commands
-    demo, encoder = Path(str(files("distill") / "demo")), make_tiny_encoder(tmp_path / "encoder")
-    (tmp_path / "study.toml").write_text(
-        '[options]\nepochs = 1\nmax-length = 64\nstride = 8\ndev = "dev"\ngold = "gold"\n'
-        '[arms.gold]\nschedule = "gold"\n[arms.all]\nschedule = "all"\ndistilled = "distilled"\n'
-    )
-    options = StudyOptions(
-        study=tmp_path / "study.toml", out=tmp_path / "S", seeds=2, student=str(encoder), samples=200, jobs=2,
-        gold=(demo / "gold.jsonl",), distilled=(demo / "texts.gold.jsonl",), dev=(demo / "dev.jsonl",),
-        test=(demo / "test.jsonl",),
-    )  # fmt: skip
-    report = study(options, REAL)
-    assert isinstance(report, StudyReport) and (report.finished, report.failures) == (4, ())
-    found = rows(tmp_path / "S")
-    assert {(row["arm"], row["seed"]) for row in found} == {("gold", 1), ("gold", 2), ("all", 1), ("all", 2)}
-    assert [row["rows"] for row in found if row["arm"] == "all"] == [{"distilled": 200, "gold": 100}] * 2
-    assert report.results["documents"] == 70 and all(row["w0"] and row["w1"] for row in found)
-    assert str(tmp_path) not in (tmp_path / "S" / "rows.jsonl").read_text()
