@@ -109,7 +109,8 @@ class Source:
 
     def exact(self, said: str) -> list[Place]:
         """Places that read exactly `said`, at word boundaries, left to right, not overlapping."""
-        text, places = self.text, []
+        text = self.text
+        places: list[Place] = []
         start = text.find(said) if said else -1
         while start >= 0 and len(places) < self._most:
             end = start + len(said)

@@ -86,14 +86,15 @@ def precision_of(name: str) -> torch.dtype:
 @contextmanager
 def quiet() -> Iterator[None]:
     """transformers and its like without bars, notes, and warnings about each other's old names; errors stay errors."""
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    log: Any = logging  # untyped in parts
+    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.set_verbosity(level)
+        log.set_verbosity(level)
         if bars:
-            logging.enable_progress_bar()
+            log.enable_progress_bar()

@@ -117,7 +117,7 @@ class _State:
 
 def _shared(prompts: Sequence[Ids]) -> Ids:
     """What all begin with, but never a whole prompt: its last token is what the answer follows."""
-    low, high = min(prompts), max(prompts)
+    low, high = min(prompts, key=tuple), max(prompts, key=tuple)
     most = min(len(low), len(high), *(len(prompt) for prompt in prompts)) - 1
     same = next((at for at in range(most) if low[at] != high[at]), most)
     return low[:same]

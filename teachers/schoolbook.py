@@ -153,7 +153,7 @@ def mentions_of(answer: str) -> list[Mention] | None:
     """The mentions of an answer, about one type or all of them; None where it is no whole list."""
     for shape in ("list", "names"):
         try:
-            found = parse_answer(answer, shape)  # type: ignore[arg-type]
+            found = parse_answer(answer, shape)
         except UnparsedAnswer:
             continue
         if not found.truncated:
