@@ -75,7 +75,8 @@ def test_batches_by_tokens_keep_their_budget_and_every_window(count: int, tokens
     assert Counter(id(one) for batch in cut for one in batch) == Counter(map(id, windows))
     assert all(collate(batch, 0).ids.size <= tokens for batch in cut)
     if count > 60:
-        assert sum(collate(batch, 0).ids.size for batch in cut) > 0.7 * tokens * len(cut)  # and make use of it
+        used = sum(collate(batch, 0).ids.size for batch in cut)
+        assert used > 0.7 * tokens * (len(cut) - 1)  # and make use of it; a stretch's last batch is what is left
 
 
 def test_accumulated_batches_make_the_step_of_one_large_batch(encoder: Path, gold: Path, tmp_path: Path) -> None:
