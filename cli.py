@@ -315,6 +315,7 @@ def schedules(options: SchedulesOptions) -> None:
     """
     from curricula.schedules import with_own
     from curricula.table import as_lists, as_table
+
     shown = with_own(options.schedule)
     if options.plot:  # first: what cannot be drawn is said before anything is shown
         drawn = resolve("curricula.picture:draw", "report")(shown, options.epochs, options.plot)

@@ -5,19 +5,10 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
+from aligned import found, one
 
-from distill.alignment import AlignmentRules, Mention, Outcome, align
+from distill.alignment import Mention, align
 from distill.document import Span
-
-
-def one(text: str, said: str, similarity: float = 0.9) -> Outcome:
-    (outcome,) = align(text, [Mention(said, "X")], AlignmentRules(similarity=similarity)).outcomes
-    return outcome
-
-
-def found(text: str, said: str) -> str | None:
-    outcome = one(text, said)
-    return text[outcome.entities[0].start : outcome.entities[0].end] if outcome.entities else None
 
 
 @pytest.mark.parametrize(

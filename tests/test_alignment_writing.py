@@ -6,22 +6,13 @@ import unicodedata
 from collections.abc import Callable
 
 import pytest
+from aligned import found, one
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from distill.alignment import Mention, Outcome, align
+from distill.alignment import Mention, align
 from distill.document import Span
 from distill.escapes import Unescaped
-
-
-def one(text: str, said: str) -> Outcome:
-    (outcome,) = align(text, [Mention(said, "X")]).outcomes
-    return outcome
-
-
-def found(text: str, said: str) -> str | None:
-    outcome = one(text, said)
-    return text[outcome.entities[0].start : outcome.entities[0].end] if outcome.entities else None
 
 
 @pytest.mark.parametrize(
