@@ -26,23 +26,23 @@ FORMAT = 1
 PATIENCE = 60.0  # seconds to wait for another process that writes
 AT_ONCE = 512  # answers in one transaction at most: a group commit costs one fsync
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS requests (
+TABLES = (
+    """CREATE TABLE IF NOT EXISTS requests (
     key TEXT PRIMARY KEY, endpoint TEXT NOT NULL, model TEXT NOT NULL, parameters TEXT NOT NULL, messages TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS answers (
+) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS answers (
     key TEXT NOT NULL, sample INTEGER NOT NULL, attempt INTEGER NOT NULL, document TEXT NOT NULL, because TEXT NOT NULL,
     at REAL NOT NULL, text TEXT NOT NULL, thought TEXT NOT NULL, finish TEXT NOT NULL, model TEXT NOT NULL,
     tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cost REAL, PRIMARY KEY (key, sample, attempt)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS failures (
+) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS failures (
     key TEXT NOT NULL, sample INTEGER NOT NULL, attempt INTEGER NOT NULL, document TEXT NOT NULL, at REAL NOT NULL,
     error TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS refusals (
+)""",
+    """CREATE TABLE IF NOT EXISTS refusals (
     endpoint TEXT NOT NULL, model TEXT NOT NULL, at REAL NOT NULL, said TEXT NOT NULL, PRIMARY KEY (endpoint, model)
-) WITHOUT ROWID;
-"""
+) WITHOUT ROWID""",
+)
 
 
 @dataclass(frozen=True)
@@ -191,17 +191,39 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables, and prove that the file can be written before money is spent."""
-    connection.execute("PRAGMA journal_mode = WAL")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version not in (0, FORMAT):
-        raise CallError(f"{path}: a store of format {version}; this version reads format {FORMAT}")
-    if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise CallError(f"{path}: a database, but not a store of answers")
-    connection.executescript(TABLES)
+    """Make the tables, and prove that the file can be written before money is spent.
+
+    All in one transaction that starts as a writer: a process that opens the same new file meanwhile sees all or nothing.
+    """
+    _log_ahead(connection)
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute(f"PRAGMA user_version = {FORMAT}")
-    connection.execute("COMMIT")
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, FORMAT):
+            raise CallError(f"{path}: a store of format {version}; this version reads format {FORMAT}")
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if version == 0 and tables:
+            raise CallError(f"{path}: a database, but not a store of answers")
+        for table in TABLES:
+            connection.execute(table)
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Turn to write-ahead logging; SQLite does not wait by itself where another process is turning the same file."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _ignored(error: BaseException | None) -> None:
