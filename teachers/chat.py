@@ -9,9 +9,11 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import getproxies
 
 import openai
 
@@ -22,7 +24,10 @@ from teachers.patience import Backoff, Throttle, retry_after
 from teachers.purse import Purse
 from teachers.store import Request
 from teachers.teacher import Conversation, FormRefused, Reply
+from teachers.wire import Wire
 
+HTTP: Any = import_module(openai.DefaultAsyncHttpxClient.__mro__[1].__module__.partition(".")[0])
+"""httpx, or its successor: whichever the openai package stands on."""
 OPENAI_URL = "https://api.openai.com/v1"
 TRIES = 10  # with four requests in ten failing, one document in ten thousand is given up
 BAD_TRIES = 3  # a reply of the wrong shape may have been paid for
@@ -96,14 +101,11 @@ class ChatTeacher:
     ) -> None:
         self.endpoint, self.requests, self.purse = endpoint, 0, purse or Purse()
         self._key, self._clock = key or "none", clock or Clock()
-        # A pool looks at each of its idle connections for every request: many small pools look at few.
-        certificates = ssl.create_default_context()  # one for all: reading it takes longer than a request
         self._clients = [
             openai.AsyncOpenAI(
-                api_key=self._key, base_url=endpoint.url, timeout=endpoint.timeout, max_retries=0,
-                http_client=openai.DefaultAsyncHttpxClient(verify=certificates),
+                api_key=self._key, base_url=endpoint.url, timeout=endpoint.timeout, max_retries=0, http_client=client
             )
-            for _ in range(min(POOLS, -(-endpoint.concurrency // IN_A_POOL)))
+            for client in _http_clients(endpoint.concurrency, self._clock.steady)
         ]
         self._throttle = Throttle(endpoint.concurrency, self._clock.steady)
         self._reached, self._last_error, self._same, self._form_refused = False, "", 0, ""
@@ -194,11 +196,10 @@ class ChatTeacher:
         try:
             async with asyncio.timeout(self.endpoint.timeout):  # a server that trickles would outlast the client's own
                 client = self._clients[self.requests % len(self._clients)]
-                raw = await client.chat.completions.with_raw_response.create(
-                    model=self.endpoint.model,
-                    messages=[],  # those in the extra body count: the client looks at them one by one for files
-                    extra_body={"messages": turns, **self.endpoint.body(conversation)},
-                )
+                raw = await client.post(  # the answer as it came: reading it is our business
+                    "/chat/completions", cast_to=HTTP.Response,
+                    body={"messages": turns, "model": self.endpoint.model, **self.endpoint.body(conversation)},
+                )  # fmt: skip
             self._reached = True
             return read_completion(self._clean(raw.text), raw.headers.get("content-type", ""))
         except openai.APIStatusError as error:
@@ -209,11 +210,23 @@ class ChatTeacher:
         except (openai.APITimeoutError, TimeoutError):
             raise self._unreached(f"no answer within {self.endpoint.timeout:g} seconds") from None
         except openai.APIConnectionError as error:
-            raise self._unreached(f"no connection ({_cause(error)})") from None
+            raise self._unconnected(error) from None
         except BadCompletion as error:
             raise _Trouble(str(error), BAD_TRIES) from None
         except UnicodeError as error:
             raise _Trouble(f"the request cannot be sent: {error}") from None
+
+    def _unconnected(self, error: openai.APIConnectionError) -> _Trouble:
+        """Why there is no connection; raises TeacherError where there will be none."""
+        found: BaseException | None = error
+        while found is not None:
+            if isinstance(found, ssl.SSLCertVerificationError):
+                raise TeacherError(
+                    f"{self.endpoint.address}: its certificate is not trusted ({found.verify_message}); the "
+                    "environment variable SSL_CERT_FILE may name a file of certificates to trust"
+                ) from None
+            found = found.__cause__ or found.__context__
+        return self._unreached(f"no connection ({_cause(error)})")
 
     def _unreached(self, text: str) -> _Trouble:
         """A server that has answered before is worth more patience than one that never did."""
@@ -238,6 +251,17 @@ class ChatTeacher:
     def _clean(self, text: str) -> str:
         """The text without the key: some servers repeat it in what they say."""
         return text.replace(self._key, "***") if len(self._key) >= SHORTEST_SECRET else text
+
+
+def _http_clients(concurrency: int, clock: Callable[[], float]) -> list[Any]:
+    """What carries the requests: one wire; where the environment names a proxy, httpx with pools of its own."""
+    if not {"all", "http", "https"} & set(getproxies()):
+        wire: Any = Wire(HTTP, clock)
+        return [openai.DefaultAsyncHttpxClient(transport=wire)]
+    # A pool looks at each of its idle connections for every request: many small pools look at few.
+    certificates = ssl.create_default_context()  # one for all: reading it takes longer than a request
+    pools = min(POOLS, -(-concurrency // IN_A_POOL))
+    return [openai.DefaultAsyncHttpxClient(verify=certificates) for _ in range(pools)]
 
 
 def _said(error: openai.APIStatusError) -> str:

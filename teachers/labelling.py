@@ -108,7 +108,7 @@ class _Run:
         source = self._remaining()
         failed: BaseException | None = None
         try:
-            while self._fill(source, size):
+            while await self._fill(source, size):
                 if not self._window[0].done():
                     self.ledger.flush()
                 await self._first_or_failure()
@@ -144,10 +144,17 @@ class _Run:
         if error is not None and self._failure and not self._failure.done():
             self._failure.set_exception(error)
 
-    def _fill(self, source: Iterator[Document | BadLine], size: int) -> bool:
-        """Begin documents until the window is full; False once there is nothing left."""
+    async def _fill(self, source: Iterator[Document | BadLine], size: int) -> bool:
+        """Begin documents until the window is full; False once there is nothing left.
+
+        The first requests leave before all prompts of the window are made.
+        """
+        begun = 0
         while len(self._window) < size and (item := next(source, None)) is not None:
             self._window.append(self._begun(item))
+            begun += 1
+            if begun % self.options.concurrency == 0:
+                await asyncio.sleep(0)
         return bool(self._window)
 
     def _remaining(self) -> Iterator[Document | BadLine]:

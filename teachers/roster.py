@@ -73,8 +73,7 @@ def lesson_for(options: LabelOptions, teacher: Teacher | None = None) -> Lesson:
     if asks:
         call |= _what_is_asked(options)
         named = labels or read_labels(BUILT_IN_LABELS)
-        interviewer = resolve("teachers.interview:interviewer", "retrieve")
-        ask = interviewer(options, named, divide) if interviews else _asking(options, prompt, labels)
+        ask = _interview(options, named, divide) if interviews else _asking(options, prompt, labels)
         ask = _in_form(ask, form) if form else ask
         chosen, purse = (teacher, Purse()) if teacher is not None else _teacher(options)
     else:
@@ -159,6 +158,11 @@ def _replay(options: LabelOptions, call: dict[str, Any]) -> Teacher:
     teacher = ReplayTeacher(options.responses)
     call["responses"] = identity(options.responses)
     return teacher
+
+
+def _interview(options: LabelOptions, labels: LabelSet, divide: Callable[[str], Sequence[Chunk]]) -> Ask:
+    """A question for each label; numpy is imported for it, and for it alone."""
+    return resolve("teachers.interview:interviewer", "retrieve")(options, labels, divide)  # type: ignore[no-any-return]
 
 
 def _asking(options: LabelOptions, prompt: Any, labels: LabelSet | None) -> Ask:

@@ -193,7 +193,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Make the tables, and prove that the file can be written before money is spent.
 
-    All in one transaction that starts as a writer: a process that opens the same new file meanwhile sees all or nothing.
+    All in one transaction that starts as a writer: a process that opens the same new file meanwhile sees all of it or
+    nothing.
     """
     _log_ahead(connection)
     connection.execute("BEGIN IMMEDIATE")
