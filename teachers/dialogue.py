@@ -23,6 +23,15 @@ PLAIN = (
 middle, and it ends with the tokenizer's own end of text."""
 
 NO_LOSS = -100  # torch's word for a token that is not learnt
+_PROBE = tuple(
+    Message(*turn) for turn in (
+        ("user", "Text: a"), ("assistant", "read"), ("user", "b?"), ("assistant", "[]"), ("user", "c?"),
+        ("assistant", '["a"]'),
+    )
+)  # fmt: skip
+"""A conversation of several questions: what a template does to it, it does to all that `rait build` writes."""
+
+_JOINS = "the tokenizer joins an answer with what comes before it"
 
 
 class Unsayable(NerDistillError):
@@ -41,7 +50,7 @@ class Dialogue:
     """A tokenizer and its chat template: the base's own, or `plain`, ours, which stands in where there is none."""
 
     def __init__(self, tokenizer: Any, template: str = "auto", source: str = "the model") -> None:
-        self.tokenizer, self._source = tokenizer, source
+        self.tokenizer = tokenizer
         if template == "plain" or not tokenizer.chat_template:
             tokenizer.chat_template = PLAIN
         self.own = tokenizer.chat_template != PLAIN
@@ -52,7 +61,11 @@ class Dialogue:
         self._special = special
         words = sorted(special.values(), key=len, reverse=True)
         self._control = re.compile("|".join(map(re.escape, words)) or "(?!)")
-        self.stop = self._stop()
+        try:
+            self.stop = self._stop()
+            self.encode(_PROBE, (1, 3, 5))
+        except Unsayable as error:
+            raise InputError(f"{error}; --template plain is ours", path=source) from None
 
     @property
     def pad(self) -> int:
@@ -72,18 +85,27 @@ class Dialogue:
         """
         self._check(messages)
         turns = list(answers)
-        texts = [self._rendered(messages, False), *(self._rendered(messages[:turn], True) for turn in turns)]
-        ids, *openings = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        whole, openings = self._rendered(messages, False), [self._rendered(messages[:turn], True) for turn in turns]
+        for turn, opening in zip(turns, openings, strict=True):
+            self._check_answer(whole, opening, messages[turn].content.strip())
+        ids, *befores = self.tokenizer([whole, *openings], add_special_tokens=False)["input_ids"]
         labels = [NO_LOSS] * len(ids)
-        for before in openings:
+        for before in befores:
             if ids[: len(before)] != before:
-                raise Unsayable("the chat template or the tokenizer joins an answer with what comes before it")
-            try:
-                end = ids.index(self.stop, len(before)) + 1
-            except ValueError:
-                raise Unsayable("the chat template does not end this answer") from None
+                raise Unsayable(_JOINS)
+            end = ids.index(self.stop, len(before)) + 1
             labels[len(before) : end] = ids[len(before) : end]
         return Encoded(ids, labels)
+
+    def _check_answer(self, whole: str, opening: str, answer: str) -> None:
+        """Behind the opening stand the answer as it is and the stop token; a template may put white space between."""
+        if not whole.startswith(opening):
+            raise Unsayable("the chat template writes what comes before an answer otherwise once it is answered")
+        rest = whole[len(opening) :].lstrip()
+        if not rest.startswith(answer):
+            raise Unsayable("the chat template adds words of its own to an answer, or changes it")
+        if not rest[len(answer) :].lstrip().startswith(self._special[self.stop]):
+            raise Unsayable("the chat template does not end every answer with its own token")
 
     def text(self, ids: Sequence[int]) -> str:
         """What the model said, without its stop token."""
@@ -100,28 +122,30 @@ class Dialogue:
     def _stop(self) -> int:
         """The token that ends an answer, as the template writes it."""
         asked = (Message("user", "a"),)
-        before = self._ids(self._rendered(asked, True))
-        whole = self._ids(self._rendered((*asked, Message("assistant", "[]")), False))
+        opening, told = self._rendered(asked, True), self._rendered((*asked, Message("assistant", "[]")), False)
+        if not told.startswith(opening):
+            raise Unsayable("its chat template writes an answer elsewhere than where it is asked for")
+        before, whole = self._ids(opening), self._ids(told)
         if whole[: len(before)] != before:
-            raise self._unfit("writes an answer elsewhere than where it is asked for")
+            raise Unsayable(_JOINS)
         ends = [token for token in whole[len(before) :] if token in self._special]
         if not ends:
-            raise self._unfit("ends an answer without a token of its own")
-        if self.tokenizer.decode(whole[len(before) : whole.index(ends[0], len(before))]).strip() != "[]":
-            raise self._unfit("adds words of its own to an answer")  # such as an empty thought
+            raise Unsayable("its chat template ends an answer without a token of its own")
         return ends[0]
-
-    def _unfit(self, why: str) -> InputError:
-        return InputError(f"its chat template {why}; --template plain is ours", path=self._source)
 
     def _rendered(self, messages: Sequence[Message], asking: bool) -> str:
         from jinja2 import TemplateError
 
+        wrong = (TemplateError, TypeError, ValueError, LookupError)  # a template is a program, and may fail as one
         turns = [{"role": message.role, "content": message.content} for message in messages]
         try:
-            return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asking))
-        except TemplateError as error:
+            text = str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asking))
+        except wrong as error:
             raise Unsayable(f"the chat template refuses the conversation: {error}") from None
+        for message in messages:
+            if message.content.strip() not in text:
+                raise Unsayable(f"the chat template leaves out or changes what the {message.role} says")
+        return text
 
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

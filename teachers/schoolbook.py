@@ -82,7 +82,8 @@ def read_schoolbook(options: TuneOptions, dialogue: Dialogue) -> Schoolbook:
         found = read_transcripts([path], options.loss == "turns")
         asked += [transcript for transcript in found if encoder.add(transcript, book.dev)]
     if not len(book.train):
-        raise CallError(f"nothing to learn: {len(book.left_out)} conversations left out, {len(book.dev)} held out")
+        why = f" ({book.left_out[0]['id']}: {book.left_out[0]['reason']})" if book.left_out else ""
+        raise CallError(f"nothing to learn: {len(book.left_out)} conversations left out{why}, {len(book.dev)} held out")
     book.questions = _questions(asked, dialogue, options)
     return book
 
