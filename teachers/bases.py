@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.utils import logging as hub_logging
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from distill.errors import CallError, InputError
+from distill.progress import say
 from teachers.dialogue import Dialogue
 from teachers.intake import identity
 
@@ -29,8 +31,11 @@ def model_folder(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
+    say(f"{name} is no folder; looking on the hub and in its cache")
     try:
-        return _checked(Path(snapshot_download(name, allow_patterns=WANTED)))
+        with quiet():
+            found = Path(snapshot_download(name, allow_patterns=WANTED))
+        return _checked(found)
     except (OSError, ValueError, HfHubHTTPError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"neither a folder nor a model of the hub: {said}", path=name) from None
@@ -87,8 +92,10 @@ def precision_of(name: str) -> torch.dtype:
 def quiet() -> Iterator[None]:
     """transformers and its like without bars, notes, and warnings about each other's old names; errors stay errors."""
     log: Any = logging  # untyped in parts
-    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    hub: Any = hub_logging
+    level, bars, hub_level = log.get_verbosity(), log.is_progress_bar_enabled(), hub.get_verbosity()
     log.set_verbosity_error()
+    hub.set_verbosity_error()  # it would tell of every retry
     log.disable_progress_bar()
     try:
         with warnings.catch_warnings():
@@ -96,5 +103,6 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         log.set_verbosity(level)
+        hub.set_verbosity(hub_level)
         if bars:
             log.enable_progress_bar()

@@ -54,9 +54,10 @@ def build(options: RaitBuildOptions, model: Embedder | None = None) -> BuildRepo
                 row["meta"] |= {"examples": ids} if ids else {}
                 out.write(dump_line(row) + "\n")
             shown.advance()
-    if not report.conversations:
-        raise InputError(f"no conversation to write: {report.why_none()}", path=options.inputs[0])
-    return source.told(report, frequencies, asker.fit)
+        source.told(report, frequencies, asker.fit)
+        if not report.conversations:
+            raise InputError(f"no conversation to write: {report.why_none()}", path=options.inputs[0])
+    return report
 
 
 def _check(options: RaitBuildOptions) -> None:
@@ -226,7 +227,7 @@ class _Asker:
             absent = self._absent(passage, answers, random)
             named = [*answers, *absent]
             random.shuffle(named)
-        report.add_questions(answers, len(absent), len(passage.negatives))
+        report.add_questions(answers, len(absent), sum(kind in passage.negatives for kind in absent))
         return [(kind, answers.get(kind, [])) for kind in named]
 
     def _absent(self, passage: Passage, answers: dict[str, list[str]], random: Random) -> list[str]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from distill.errors import InputError, MissingLibraryError
 from distill.libraries import resolve
-from distill.progress import Progress, Silent, progress
+from distill.progress import Progress, Silent, progress, say
 
 Embed = Callable[[Sequence[str]], Any]
 """Texts in, an array of their vectors out, one row a text, each of length 1."""
@@ -57,8 +57,11 @@ def embedder(name: str) -> Embedder:
     @cache
     def encode() -> Callable[..., Any]:
         transformer = resolve("sentence_transformers:SentenceTransformer", "retrieve")
+        if not local:
+            say(f"{name} is no folder; looking on the hub and in its cache")
         try:
-            return transformer(str(folder) if local else name, device=None).encode  # type: ignore[no-any-return]
+            with resolve("teachers.bases:quiet", "retrieve")():  # it would draw bars where no terminal is
+                return transformer(str(folder) if local else name, device=None).encode  # type: ignore[no-any-return]
         except (OSError, ValueError) as error:
             said = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"no embedder: {said}; give minilm, a folder, or a name on the hub", path=name) from None

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from distill.alignment import Mention
 from distill.errors import InputError
@@ -98,7 +99,7 @@ class Vocabulary:
 
 
 def read_definitions(path: Path) -> dict[str, str]:
-    """Definitions by type, from labels.toml or a JSON object `{type: definition}`."""
+    """Definitions by type, from labels.toml or a JSON object `{type: definition}`; UniNER's own file of them is one."""
     if existing(path, "file of definitions").suffix == ".toml":
         labels = read_labels(path)
         found = {word: each.definition for each in labels for word in (each.id, each.name, *each.aliases) if word}
@@ -107,12 +108,24 @@ def read_definitions(path: Path) -> dict[str, str]:
             found = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(f"not JSON: {error}", path=path) from None
+        found = {kind: _defined(each) for kind, each in found.items()} if isinstance(found, dict) else found
     if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
         raise InputError("definitions are an object {type: definition}, or a labels.toml", path=path)
     for kind, definition in found.items():
         if reason := definition and unaskable(definition):
             raise InputError(f"the definition of {kind!r} cannot be asked about: {reason}", path=path)
     return {same(kind): definition for kind, definition in found.items() if definition}
+
+
+def _defined(given: Any) -> Any:
+    """A definition; UniNER published the answers that held them: `{"gpt_answer": '{"Definition": ...}'}`."""
+    if not isinstance(given, dict) or not isinstance(given.get("gpt_answer"), str):
+        return given
+    try:
+        answer = json.loads(given["gpt_answer"])
+    except ValueError:
+        return None
+    return answer.get("Definition") if isinstance(answer, dict) else None
 
 
 def passages_of(record: Record, words: Vocabulary, divide: Divide, lost: Counter[str]) -> Iterator[Passage]:

@@ -193,6 +193,33 @@ def test_all_types_in_one_question_and_definitions_in_their_place(tmp_path: Path
     assert report.undefined == 2
 
 
+def test_definitions_are_read_as_uniner_published_them(tmp_path: Path) -> None:
+    published = {"city": {"named_entity": "city", "gpt_answer": '{"Definition": "a place", "Guidelines": "none"}'}}
+    (tmp_path / "words.json").write_text(json.dumps(published))
+    rows, _ = run(tmp_path, DOCUMENTS[1:2], definitions=tmp_path / "words.json", negative_types="none")
+    assert "a place" in answers(rows[0])
+    (tmp_path / "words.json").write_text('{"city": {"gpt_answer": "a place"}}')
+    with pytest.raises(InputError, match="definitions are an object"):
+        run(tmp_path, DOCUMENTS[1:2], definitions=tmp_path / "words.json")
+
+
+def test_where_nothing_can_be_asked_all_reasons_are_told_and_no_file_is_left(tmp_path: Path) -> None:
+    odd = labelled("Oslo met Bergen.", ("Oslo", "none"), ("Bergen", 'the "city"'))
+    with pytest.raises(InputError, match="a type with quotes, braces or control characters 1"):
+        run(tmp_path, [odd])
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_negative_types_that_nobody_asks_about_are_not_reported_as_asked(tmp_path: Path) -> None:
+    pile = {"text": "Oslo is cold.", "answers": {"city": ["Oslo"], "river": []}}
+    (tmp_path / "pile.jsonl").write_text(json.dumps(pile) + "\n")
+    for negative_types, own in (("none", 0), ("frequency", 1)):
+        options = RaitBuildOptions(
+            inputs=(tmp_path / "pile.jsonl",), out=tmp_path / "out.jsonl", negative_types=negative_types
+        )
+        assert build(options).own_negative == own
+
+
 def test_types_that_say_nothing_or_cannot_be_asked_are_counted(tmp_path: Path) -> None:
     odd = labelled("Oslo met Bergen and Lima.", ("Oslo", "none"), ("Bergen", 'the "city"'), ("Lima", "city"))
     rows, report = run(tmp_path, [odd], negative_types="none")
