@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.document import Document
+from distill.errors import InputError
 from distill.intake import read_rows
 from distill.jsonl import document_to_json, dump_line
 from distill.rejects import BadRow
@@ -74,6 +75,8 @@ class Twins:
 
 def identity(path: Path) -> dict[str, Any]:
     """What tells a file from another or changed one: its size and a hash of both its ends."""
+    if not path.is_file():
+        raise InputError("no such file", path=path)
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(PROBE)

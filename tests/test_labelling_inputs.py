@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from recorded import options, replay, rows, written
 
-from distill.errors import TeacherError
+from distill.errors import InputError, TeacherError
 from distill.jsonl import read_jsonl
 from teachers.labelling import label
 from teachers.ledger import Ledger
+from teachers.options import LabelOptions
 from teachers.report import LabelReport
 from teachers.roster import lesson_for
 from teachers.teacher import Conversation, ScriptedTeacher
@@ -124,3 +125,15 @@ def test_an_input_without_documents_is_said(tmp_path: Path, capsys: pytest.Captu
     replay(tmp_path, [], {})
     assert "the input holds no documents" in capsys.readouterr().err
     assert (tmp_path / "L.jsonl").read_bytes() == b""
+
+
+@pytest.mark.parametrize("option", ["inputs", "shots_from", "responses"])
+def test_a_missing_file_is_one_line(tmp_path: Path, option: str) -> None:
+    source = written(tmp_path / "in.jsonl", {"id": "a", "text": "Ann sang."})
+    missing: Any = tmp_path / "nowhere.jsonl"
+    teacher: dict[str, Any] = {"teacher": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1", "store": tmp_path / "store.db"}
+    if option == "responses":
+        teacher = {"teacher": "replay"}
+    given: dict[str, Any] = {"inputs": (source,), **teacher, option: (missing,) if option == "inputs" else missing}
+    with pytest.raises(InputError, match=r"nowhere\.jsonl: no such"):
+        label(LabelOptions(out=tmp_path / "L.jsonl", shots_by="nearest", **given))
