@@ -131,7 +131,7 @@ def test_an_input_without_documents_is_said(tmp_path: Path, capsys: pytest.Captu
 def test_a_missing_file_is_one_line(tmp_path: Path, option: str) -> None:
     source = written(tmp_path / "in.jsonl", {"id": "a", "text": "Ann sang."})
     missing: Any = tmp_path / "nowhere.jsonl"
-    teacher: dict[str, Any] = {"teacher": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1", "store": tmp_path / "store.db"}
+    teacher: dict[str, Any] = {"teacher": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1"}
     if option == "responses":
         teacher = {"teacher": "replay"}
     given: dict[str, Any] = {"inputs": (source,), **teacher, option: (missing,) if option == "inputs" else missing}
