@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 import time
 from collections import Counter
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from random import Random
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 from urllib.request import getproxies
 
 import openai
@@ -28,11 +29,13 @@ from teachers.wire import Wire
 
 HTTP: Any = import_module(openai.DefaultAsyncHttpxClient.__mro__[1].__module__.partition(".")[0])
 """httpx, or its successor: whichever the openai package stands on."""
+PATH = "/chat/completions"
 OPENAI_URL = "https://api.openai.com/v1"
 TRIES = 10  # with four requests in ten failing, one document in ten thousand is given up
 BAD_TRIES = 3  # a reply of the wrong shape may have been paid for
 SAME_ERRORS = 5  # identical errors without an answer between them: the next one would be no different
 IN_A_POOL, POOLS = 8, 16  # connections in a pool; pools at most, since each takes a while to make
+_TAGS = re.compile(r"<(?:style|script)\b.*?</(?:style|script)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 SHORTEST_SECRET = 8  # what is shorter is a placeholder such as "none", and stands in many an innocent text
 
 
@@ -52,6 +55,15 @@ class Endpoint:
         """The URL without what may be secret in it: user, password, query."""
         parts = urlsplit(self.url)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+
+    @property
+    def base(self) -> str:
+        """The URL without its query, which goes behind the path of every request."""
+        return self.url.partition("?")[0]
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
 
     def request(self, conversation: Conversation) -> Request:
         """The request as the store knows it."""
@@ -103,10 +115,11 @@ class ChatTeacher:
         self._key, self._clock = key or "none", clock or Clock()
         self._clients = [
             openai.AsyncOpenAI(
-                api_key=self._key, base_url=endpoint.url, timeout=endpoint.timeout, max_retries=0, http_client=client
+                api_key=self._key, base_url=endpoint.base, default_query=endpoint.query, timeout=endpoint.timeout,
+                max_retries=0, http_client=client,
             )
             for client in _http_clients(endpoint.concurrency, self._clock.steady)
-        ]
+        ]  # fmt: skip
         self._throttle = Throttle(endpoint.concurrency, self._clock.steady)
         self._reached, self._last_error, self._same, self._form_refused = False, "", 0, ""
 
@@ -129,7 +142,7 @@ class ChatTeacher:
                     reply = await self._paid(conversation)
                 self._throttle.served()
                 self._same = 0
-                return replace(reply, requests=tried, cost=self.purse.cost(reply))
+                return replace(reply, requests=tried, cost=self.purse.cost(reply, conversation.billed))
             except FormRefused as refusal:
                 self._form_refused = str(refusal)
                 raise FormRefused(str(refusal), tried - 1 + refusal.requests) from None
@@ -197,13 +210,15 @@ class ChatTeacher:
             async with asyncio.timeout(self.endpoint.timeout):  # a server that trickles would outlast the client's own
                 client = self._clients[self.requests % len(self._clients)]
                 raw = await client.post(  # the answer as it came: reading it is our business
-                    "/chat/completions", cast_to=HTTP.Response,
+                    PATH, cast_to=HTTP.Response,
                     body={"messages": turns, "model": self.endpoint.model, **self.endpoint.body(conversation)},
                 )  # fmt: skip
             self._reached = True
+            self._check_way(raw)
             return read_completion(self._clean(raw.text), raw.headers.get("content-type", ""))
         except openai.APIStatusError as error:
             self._reached = True
+            self._check_way(error.response)
             if conversation.form and refuses(error.status_code, _whole(error)):
                 raise FormRefused(self._clean(_said(error))) from None
             raise self._judged(error) from None
@@ -215,6 +230,13 @@ class ChatTeacher:
             raise _Trouble(str(error), BAD_TRIES) from None
         except UnicodeError as error:
             raise _Trouble(f"the request cannot be sent: {error}") from None
+
+    def _check_way(self, response: Any) -> None:
+        """Raise TeacherError where a redirection made a GET of the request, as HTTP has it: it asks nothing then."""
+        if any(step.status_code in (301, 302, 303) for step in response.history):
+            to = urlsplit(str(response.url))
+            base = urlunsplit((to.scheme, to.netloc.rpartition("@")[2], to.path.removesuffix(PATH), "", ""))
+            raise TeacherError(f"{self.endpoint.address}: the server is to be found at {base}; give that as --base-url")
 
     def _unconnected(self, error: openai.APIConnectionError) -> _Trouble:
         """Why there is no connection; raises TeacherError where there will be none."""
@@ -238,9 +260,12 @@ class ChatTeacher:
         where = self.endpoint.address
         if status in (401, 403):
             raise TeacherError(f"{where}: the key was refused; check --api-key-env ({text})") from None
-        if status == 404:
+        if status == 404 and "model" in text.lower():
             model = self.endpoint.model
             raise TeacherError(f"{where}: no model {model!r} there; check --model and --base-url ({text})") from None
+        if status in (404, 405):
+            said = f"no {PATH} there; check --base-url, which mostly ends in /v1 ({text})"
+            raise TeacherError(f"{where}: {said}") from None
         if status == 402 or "insufficient_quota" in (error.code, error.type):
             raise TeacherError(f"{where}: the quota is exhausted ({text}); the same command goes on later") from None
         if status in (408, 409, 425, 429) or status >= 500:
@@ -265,9 +290,13 @@ def _http_clients(concurrency: int, clock: Callable[[], float]) -> list[Any]:
 
 
 def _said(error: openai.APIStatusError) -> str:
+    """What the server says in its own words, wherever it puts them; the title and the rest of a page without tags."""
     body = error.body
-    message = body.get("message") if isinstance(body, dict) else None
-    return " ".join(str(message or error.message or "no reason given").split())[:300]
+    found = (body.get("message") or body.get("detail") or body.get("error")) if isinstance(body, dict) else body
+    text = str(found or error.response.text or "no reason given")
+    if text.lstrip().startswith("<"):
+        text = _TAGS.sub(" ", text)
+    return " ".join(text.split())[:300]
 
 
 def _whole(error: openai.APIStatusError) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from distill.errors import TeacherError
-from teachers.counting import RULE_ERROR, of_messages
+from teachers.counting import RULE_ERROR, by_rule, of_messages
 from teachers.prices import Price
 from teachers.teacher import Message, Reply
 
@@ -42,11 +42,17 @@ class Purse:
         if self.budget is not None and self.history is not None:
             self.spent = self.history(begun)
 
-    def cost(self, reply: Reply) -> float | None:
-        """What a reply cost: what the server says, or what the price list does."""
+    def cost(self, reply: Reply, messages: Sequence[Message]) -> float | None:
+        """What a reply cost: what the server says, or what the price list does.
+
+        Where the server counts no tokens they are counted by rule, and rather too many than too few.
+        """
         if reply.cost is not None or self.price is None:
             return reply.cost
-        return self.price.cost(reply.tokens_in, reply.tokens_out, reply.tokens_cached)
+        if reply.tokens_in:
+            return self.price.cost(reply.tokens_in, reply.tokens_out, reply.tokens_cached)
+        counted = of_messages(messages), by_rule(reply.text) + by_rule(reply.thought)
+        return self.price.cost(*(round(tokens * (1 + RULE_ERROR)) for tokens in counted))
 
     def likely(self, messages: Sequence[Message]) -> float:
         """The most that a request is likely to cost."""
@@ -78,8 +84,7 @@ class Purse:
         if reply is None:
             self.spent += amount if paid else 0.0
         else:
-            told = reply.tokens_in > 0 or reply.cost is not None
-            self.spent += (self.cost(reply) or 0.0) if told else amount
+            self.spent += self.cost(reply, messages) or 0.0
             self._longest = max(self._longest, reply.tokens_out)
             if self.price is not None:  # counting takes its time, and is for the next price alone
                 self._ratio = max(self._ratio, reply.tokens_in / max(1, of_messages(messages)))

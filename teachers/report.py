@@ -43,6 +43,8 @@ class LabelReport:
     spent: float = 0.0
     saved: float = 0.0
     unpriced: int = 0
+    uncounted: int = 0
+    """Answers whose tokens the server did not count."""
     price: Price | None = None
     priced: bool = False
     """Whether a price is to be expected; few local servers have one."""
@@ -87,6 +89,7 @@ class LabelReport:
             self.tokens_out += reply.tokens_out
             self.spent += self._cost(reply)
             self.unpriced += reply.cost is None
+            self.uncounted += not reply.tokens_in
 
     def _cost(self, reply: Reply) -> float:
         if reply.cost is not None or self.price is None:
@@ -118,6 +121,9 @@ class LabelReport:
                 f"requests   {self.asked} asked, {self.from_store} answers from the store; "
                 f"tokens {self.tokens_in} in, {self.tokens_out} out, {self.tokens_saved} saved"
             )
+        if self.uncounted:
+            priced = ", whose price is an estimate" if self.price else ""
+            shown.append(f"           the server counted no tokens of {_many(self.uncounted, 'answer')}{priced}")
         if self.spent or self.saved:
             shown.append(f"money      {dollars(self.spent)} spent, {dollars(self.saved)} saved by the store")
         if self.priced and self.unpriced:
@@ -142,6 +148,7 @@ class LabelReport:
             "requests": {"asked": self.asked, "answered": self.answered, "from_store": self.from_store},
             "tokens": {"in": self.tokens_in, "out": self.tokens_out, "saved": self.tokens_saved},
             "dollars": {"spent": self.spent, "saved": self.saved, "answers without a price": self.unpriced},
+            "answers_without_tokens": self.uncounted,
         }  # fmt: skip
 
 

@@ -86,7 +86,8 @@ class Reader:
             answer = parse_answer(found.text, self.shape, self.labels)
         except UnparsedAnswer as error:
             kind: Kind = "truncated" if reply.finish == "length" or "cut off" in str(error) else "unparsed"
-            return Heard(reply, about, kind, str(error))
+            why = f" (finish_reason {reply.finish})" if not reply.text and reply.finish not in ("", "stop") else ""
+            return Heard(reply, about, kind, f"{error}{why}")
         if self.shape == "names":
             answer = replace(answer, mentions=tuple(Mention(mention.text, about) for mention in answer.mentions))
         if answer.truncated or reply.finish == "length":

@@ -17,6 +17,7 @@ from teachers.prices import price_of, read_prices
 from teachers.purse import Purse, output_limit
 from teachers.teacher import Teacher
 
+ENDING = "/chat/completions"
 KEPT_PARAMETERS = ("model", "messages", "stream", "n")  # they would change what an answer is
 
 
@@ -45,13 +46,29 @@ def endpoint_of(options: LabelOptions) -> Any:
     """Where and what to ask."""
     if not options.model:
         raise CallError("--teacher openai needs --model, the model's name at the server")
-    if options.base_url and urlsplit(options.base_url).scheme not in ("http", "https"):
-        raise CallError(f"--base-url begins with http:// or https://, not {shown_address(options.base_url)!r}")
+    if options.base_url is not None:
+        _check_url(options.base_url)
     given = {"url": options.base_url} if options.base_url else {}
     return resolve("teachers.chat:Endpoint", "teach")(
         model=options.model, parameters=parameters_of(options.param), concurrency=options.concurrency,
         timeout=options.timeout, max_requests=options.max_requests, **given,
     )  # fmt: skip
+
+
+def _check_url(url: str) -> None:
+    """Raise CallError for what is no address of a server."""
+    shown = shown_address(url)
+    try:
+        parts = urlsplit(url)
+        whole = bool(parts.hostname) and parts.port != 0 and not any(map(str.isspace, url))
+    except ValueError:  # a port out of range, half an IPv6 address
+        raise CallError(f"--base-url is no address: {shown!r}") from None
+    if parts.scheme not in ("http", "https"):
+        raise CallError(f"--base-url begins with http:// or https://, not {shown!r}")
+    if not whole:
+        raise CallError(f"--base-url is no address: {shown!r}")
+    if parts.path.rstrip("/").endswith(ENDING):
+        raise CallError(f"--base-url ends before {ENDING}: {shown.rstrip('/').removesuffix(ENDING)}")
 
 
 def purse_for(options: LabelOptions) -> Purse:

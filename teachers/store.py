@@ -238,6 +238,7 @@ def _settle(future: asyncio.Future[None], error: BaseException | None) -> None:
         future.set_result(None)
     else:
         future.set_exception(error)
+        future.exception()  # seen: who waited for it may have been cancelled, and asyncio need not complain
 
 
 def _pack(value: Any) -> Any:

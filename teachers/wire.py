@@ -37,7 +37,7 @@ class Wire:
             raise self._http.LocalProtocolError("a header holds the end of a line", request=request)
         try:
             connection = self._waiting(origin) or await self._connected(origin)
-        except (OSError, UnicodeError) as error:
+        except (OSError, UnicodeError, OverflowError, IndexError) as error:  # the last two: asyncio with a wild port
             raise self._http.ConnectError(str(error), request=request) from error
         try:
             envelope = await connection.ask(sent)

@@ -64,6 +64,7 @@ class ChatServer(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.bodies: list[dict[str, Any]] = []
         self.keys: Counter[str] = Counter()
+        self.paths: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.busy = self.busiest = 0
         self.forms = "ignores"
@@ -87,6 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.lock:
             self.server.bodies.append(body)
+            self.server.paths[self.path] += 1
             self.server.keys[self.headers.get("Authorization", "")] += 1
             number = len(self.server.bodies)
             self.server.busy += 1
@@ -170,6 +172,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _html(self, fault: str, text: str) -> None:
         self._send(200, b"<html>Sign in</html>", "text/html")
+
+    def _page(self, fault: str, text: str) -> None:
+        """What a proxy says when a request is too long for it."""
+        self._send(413, b"<html><style>h1 {}</style><h1>Request Entity\nToo Large</h1></html>", "text/html")
+
+    def _moved(self, fault: str, text: str) -> None:
+        self._send(301, b"", "text/html", Location="/v2/chat/completions")
+
+    def _uncounted(self, fault: str, text: str) -> None:
+        """Some servers do not count tokens."""
+        body = json.loads(self.completion(self.server.answer(text)))
+        self._send(200, json.dumps({"choices": body["choices"]}).encode())
+
+    def _tools(self, fault: str, text: str) -> None:
+        self._send(200, self.completion(None, "tool_calls", tool_calls=[]))
 
     def _list(self, fault: str, text: str) -> None:
         self._send(200, b'["not", "an", "object"]')

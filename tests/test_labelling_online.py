@@ -76,6 +76,7 @@ def test_every_fault_at_once_leaves_every_document_labelled_or_rejected(tmp_path
     [
         ("garbage", "unparsed", "no dictionary in the answer"),
         ("empty", "unparsed", "the answer is empty"),
+        ("tools", "unparsed", "the answer is empty (finish_reason tool_calls)"),
         ("length", "truncated", "cut off"),
         ("refusal", "refused", "refused"),
         ("html", "no answer", "text/html"),
@@ -112,7 +113,10 @@ def test_an_answer_that_cannot_be_used_is_asked_for_again_and_both_are_stored(tm
     ("fault", "says", "at_most"),
     [
         ("401", "the key was refused", 4),
-        ("404", "no model 'loopback'", 4),
+        ("404 the model is not here", "no model 'loopback'", 4),
+        ("404 not here", "no /chat/completions there; check --base-url, which mostly ends in /v1", 4),
+        ("moved", "the server is to be found at http://127.0.0.1:[0-9]+/v2; give that as --base-url", 4),
+        ("page", "HTTP 413: Request Entity Too Large", 12),
         ("429 insufficient_quota", "quota is exhausted", 4),
         ("400 unknown field", "5 times in a row: HTTP 400: unknown field", 12),
     ],
@@ -136,6 +140,31 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
         gone = options(tmp_path, server)
     with pytest.raises(TeacherError, match=r"no connection .* check --base-url"):
         label(gone)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("127.0.0.1:8000/v1", "begins with http:// or https://"),
+        ("http://[::1/v1", "is no address"),
+        ("http:///v1", "is no address"),
+        ("http://a b/v1", "is no address"),
+        ("http://me:secret@127.0.0.1:99999/v1", "is no address: '127.0.0.1:99999/v1'"),
+        ("http://127.0.0.1:8000/v1/chat/completions/", "ends before /chat/completions: http://127.0.0.1:8000/v1"),
+    ],
+)
+def test_an_address_that_cannot_be_right_is_said_before_anything_is_made(tmp_path: Path, url: str, says: str) -> None:
+    with serving() as server, pytest.raises(CallError) as caught:
+        label(options(tmp_path, server, base_url=url))
+    assert says in str(caught.value) and "secret" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_the_query_of_an_address_follows_every_path_and_is_not_kept(tmp_path: Path) -> None:
+    with serving() as server:
+        label(options(tmp_path, server, 2, base_url=server.url + "/?api-version=7&code=hidden-code"))
+        assert set(server.paths) == {"/v1/chat/completions?api-version=7&code=hidden-code"}
+    assert all(b"hidden-code" not in path.read_bytes() for path in tmp_path.iterdir())
 
 
 def test_a_server_that_trickles_is_not_waited_for(tmp_path: Path) -> None:

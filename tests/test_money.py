@@ -103,6 +103,21 @@ def test_a_budget_is_a_stop_that_counts_what_is_in_flight_and_earlier_runs(tmp_p
         assert len(server.bodies) == 12
 
 
+def test_a_server_that_counts_no_tokens_is_paid_by_rule_and_a_second_run_remembers(tmp_path: Path) -> None:
+    with serving(fault=lambda number, text: "uncounted") as server:
+        given = options(tmp_path, server, concurrency=1, budget=0.08, param=("max_tokens=10",))
+        with pytest.raises(TeacherError, match="is reached"):
+            label(given)
+        sent = len(server.bodies)
+        with pytest.raises(TeacherError, match="is reached"):
+            label(given)
+        assert 2 <= len(server.bodies) == sent < 12
+        report = label(options(tmp_path, server, param=("max_tokens=10",)))
+    assert report.uncounted == report.asked == 12 - sent
+    assert "the server counted no tokens of" in str(report)
+    assert report.spent > 0.02
+
+
 def test_a_budget_without_a_price_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CallError, match="--budget needs the price of 'loopback'"):
         label(options(tmp_path, None, budget=1.0, prices=None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import sqlite3
 import subprocess
@@ -122,6 +123,29 @@ def test_a_file_that_is_no_store_of_ours_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(CallError, match="format 9"):
         Store(other)
+
+
+def test_a_failure_that_nobody_waits_for_any_more_is_no_complaint(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(tmp_path / "answers.sqlite")
+    other = sqlite3.connect(tmp_path / "answers.sqlite", isolation_level=None)
+    other.execute("DROP TABLE answers")
+    other.execute("BEGIN IMMEDIATE")  # the store waits, for now
+
+    async def run() -> None:
+        keeping = asyncio.ensure_future(store.keep(request(asked()), asked(), REPLY))
+        await asyncio.sleep(0.05)
+        keeping.cancel()
+        await asyncio.wait({keeping})
+        other.execute("COMMIT")
+        await asyncio.to_thread(store.close)
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    other.close()
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 def test_a_store_that_fails_while_writing_stops_the_run(tmp_path: Path) -> None:
