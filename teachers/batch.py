@@ -38,7 +38,7 @@ from teachers.remembering import Remembering
 from teachers.report import LabelReport
 from teachers.room import check_room
 from teachers.roster import lesson_for
-from teachers.servers import api_key, endpoint_of, purse_for, store_path
+from teachers.servers import api_key, check_url, endpoint_of, purse_for, store_path
 from teachers.store import Request, Store
 from teachers.teacher import Conversation, Reply, ScriptedTeacher
 
@@ -145,6 +145,8 @@ def collect(options: BatchCollectOptions) -> BatchReport:
 def _check(options: BatchSubmitOptions) -> None:
     if options.teacher != "openai":
         raise CallError(f"a batch asks a server; --teacher {options.teacher} asks none")
+    if options.base_url is not None:
+        check_url(options.base_url)
     if options.base_url and (urlsplit(options.base_url).username or urlsplit(options.base_url).query):
         raise CallError("a batch keeps its call in a file: give the key by --api-key-env, not within --base-url")
     check_files(options, request_files(options.out))

@@ -89,5 +89,5 @@ class BatchServer:
             text = " ".join(str(body.get("message") or error.message).split())[:300].replace(self._key, "***")
             raise TeacherError(f"the batch server says HTTP {error.status_code}: {text}") from None
         except self._openai.APIConnectionError as error:
-            kind = type(error).__name__
-            raise TeacherError(f"no connection to the batch server ({kind}); check --base-url") from None
+            why = " ".join(str(error.__cause__ or type(error).__name__).split())[:120]
+            raise TeacherError(f"no connection to the batch server ({why}); check --base-url") from None

@@ -47,7 +47,7 @@ def endpoint_of(options: LabelOptions) -> Any:
     if not options.model:
         raise CallError("--teacher openai needs --model, the model's name at the server")
     if options.base_url is not None:
-        _check_url(options.base_url)
+        check_url(options.base_url)
     given = {"url": options.base_url} if options.base_url else {}
     return resolve("teachers.chat:Endpoint", "teach")(
         model=options.model, parameters=parameters_of(options.param), concurrency=options.concurrency,
@@ -55,7 +55,7 @@ def endpoint_of(options: LabelOptions) -> Any:
     )  # fmt: skip
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
     """Raise CallError for what is no address of a server."""
     shown = shown_address(url)
     try:

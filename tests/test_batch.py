@@ -130,6 +130,8 @@ def test_what_cannot_be_a_batch_is_refused_before_anything_is_written(tmp_path: 
     with batching() as server:
         with pytest.raises(CallError, match="more than --budget"):
             submit(options(tmp_path, server, budget=0.0001))
+        with pytest.raises(CallError, match="is no address"):
+            submit(options(tmp_path, server, base_url="http://[::1/v1"))
         with pytest.raises(CallError, match="by --api-key-env"):
             submit(options(tmp_path, server, base_url=server.url.replace("//", "//me:secret@")))
         with pytest.raises(CallError, match="asks none"):
