@@ -19,11 +19,12 @@ from teachers.options import LabelOptions
 from teachers.passages import Vocabulary, passages_of
 from teachers.records import read_records
 from teachers.repertoire import language_of
-from teachers.retrieval import Query, Strategy, at_random, keep, nothing, searching
+from teachers.retrieval import Query, Strategy, at_random, draw, keep, nothing, searching
 from teachers.teacher import Conversation
 from teachers.transcripts import messages_of
 
 SHOTS = 2  # RA-IT's k
+CANDIDATES = 128  # RA-IT's K: diverse examples are drawn from so many neighbours
 
 Ask = Callable[[Document], Sequence[Conversation]]
 
@@ -81,6 +82,8 @@ def _strategy(options: LabelOptions, pool: Pool) -> Strategy:
         return lambda _: range(min(count, len(texts)))
     if options.shots_by == "random":
         return at_random(texts, count, options.seed)
-    model = embedder(options.embedder)
-    found = searching(texts, embedded(texts, model), model, count)
+    model, diverse = embedder(options.embedder), options.shots_by == "diverse"
+    found = searching(texts, embedded(texts, model), model, max(count, CANDIDATES) if diverse else count)
+    if diverse:
+        return draw(found, count, options.seed)
     return keep(found, Okapi(texts).scores, THRESHOLD) if options.shots_by == "filtered" else found

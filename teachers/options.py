@@ -9,6 +9,7 @@ from distill.options import Options, option
 from teachers.conversations import STYLES
 
 LANGUAGES = ("auto", "en", "zh")
+SHOTS_BY = ("fixed", "random", "nearest", "diverse", "filtered", "none")
 CONVERSATION = "conversation"
 """The prompt that asks about each type by itself; its turns stand in `teachers.conversations`."""
 
@@ -44,13 +45,13 @@ class LabelOptions(Options):
         None, "worked examples in the prompt; four if they fit the labels, two in a conversation", at_least=0
     )
     shots_by: str = option(
-        "fixed", "which examples a document gets; filtered: the nearest that BM25 finds near enough (conversation)",
-        choices=("fixed", "random", "nearest", "filtered", "none"),
+        "fixed", "which examples a document gets; in a conversation also diverse: drawn from the 128 nearest, and "
+        "filtered: the nearest that BM25 finds near enough", choices=SHOTS_BY,
     )
     shots_from: Path | None = option(None, "labelled documents to take examples from")
     shots_per_label: int | None = option(None, "nearest: examples that may show a label, at most", at_least=1)
     embedder: str = option("minilm", "nearest: what embeds sentences: minilm, a folder, or a name on the hub")
-    seed: int = option(0, "seed of --shots-by random")
+    seed: int = option(0, "seed of --shots-by random and diverse")
     chunk_tokens: int | None = option(
         None, "longer texts are asked about in chunks; 0: never; 256, but 0 for replay, if not given", at_least=0
     )

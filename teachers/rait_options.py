@@ -13,7 +13,7 @@ from teachers.options import LANGUAGES
 NEGATIVE_TYPES = ("frequency", "uniform", "none", "all")
 QUERIES = ("each", "all", "free")
 SHOTS_BY = ("none", "nearest", "diverse", "random", "mixed")
-ASK_BY = ("none", "nearest", "filtered", "random")
+ASK_BY = ("none", "nearest", "filtered", "diverse", "random")
 
 
 @dataclass(frozen=True)

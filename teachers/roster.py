@@ -102,9 +102,9 @@ def _check(options: LabelOptions, asks: bool) -> None:
     """Raise CallError for options that do not go together."""
     if options.asked_by == CONVERSATION and not asks:
         raise CallError(f"--teacher {options.teacher} has one answer a document, --prompt conversation one a type")
-    if options.shots_by == "filtered" and options.asked_by != CONVERSATION:
-        raise CallError("--shots-by filtered goes with --prompt conversation; nearest goes with all prompts")
-    chosen = options.shots_by in ("nearest", "filtered", "random") and options.shots != 0
+    if options.shots_by in ("diverse", "filtered") and options.asked_by != CONVERSATION:
+        raise CallError(f"--shots-by {options.shots_by} goes with --prompt conversation; nearest goes with all prompts")
+    chosen = options.shots_by not in ("fixed", "none") and options.shots != 0
     if options.asked_by == CONVERSATION and chosen and options.shots_from is None:
         raise CallError(f"--shots-by {options.shots_by} needs --shots-from, labelled documents to take examples from")
 

