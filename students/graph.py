@@ -1,14 +1,11 @@
-"""The ONNX graph of a student: made tidy, without a trace of where it was built, and lean for one row at a time."""
+"""The ONNX graph of a student: made tidy, without a trace of where it was built."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import onnx
-from onnx import helper, numpy_helper
 
 PRODUCER = "ner-distill"
 
@@ -39,48 +36,6 @@ def _strip(model: onnx.ModelProto) -> None:
     for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):
         item.doc_string = ""
         del item.metadata_props[:]
-
-
-def merge_projections(model: onnx.ModelProto) -> int:
-    """Multiply by query, key and value weights at once: one product instead of three; returns how many were merged.
-
-    Products of the same input by constants, each with its bias, become one product and a split. Each output column
-    is computed from the same numbers as before.
-    """
-    graph = model.graph
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    siblings: dict[str, list[int]] = defaultdict(list)
-    sums = [(at, node) for at, node in enumerate(graph.node) if node.op_type == "Add" and node.input[1] in constants]
-    biases = {node.input[0]: at for at, node in sums}
-    for at, node in enumerate(graph.node):
-        if node.op_type == "MatMul" and node.input[1] in constants and node.output[0] in biases:
-            siblings[node.input[0]].append(at)
-    groups = [group for group in siblings.values() if len(group) > 1]
-    become: dict[int, list[onnx.NodeProto]] = {}
-    for group in groups:
-        adds = [biases[graph.node[at].output[0]] for at in group]
-        become |= {at: [] for at in (*group, *adds)}
-        become[group[0]] = _merged(graph, constants, group, adds)
-    refill(graph.node, [new for at, node in enumerate(graph.node) for new in become.get(at, [node])])
-    drop_unused(graph)
-    return len(groups)
-
-
-def _merged(
-    graph: onnx.GraphProto, constants: dict[str, onnx.TensorProto], products: list[int], adds: list[int]
-) -> list[onnx.NodeProto]:
-    """One product, its bias and a split that do what several products and biases did."""
-    weights = [numpy_helper.to_array(constants[graph.node[at].input[1]]) for at in products]
-    biases = [numpy_helper.to_array(constants[graph.node[at].input[1]]) for at in adds]
-    source, key = graph.node[products[0]].input[0], graph.node[products[0]].output[0]
-    sizes = np.asarray([weight.shape[1] for weight in weights], np.int64)
-    made = {"weight": np.concatenate(weights, axis=1), "bias": np.concatenate(biases), "sizes": sizes}
-    graph.initializer.extend(numpy_helper.from_array(value, f"{key}.{name}") for name, value in made.items())
-    return [
-        helper.make_node("MatMul", [source, f"{key}.weight"], [f"{key}.product"]),
-        helper.make_node("Add", [f"{key}.product", f"{key}.bias"], [f"{key}.sum"]),
-        helper.make_node("Split", [f"{key}.sum", f"{key}.sizes"], [graph.node[at].output[0] for at in adds], axis=-1),
-    ]
 
 
 def drop_unused(graph: onnx.GraphProto) -> None:

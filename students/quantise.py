@@ -1,40 +1,141 @@
-"""An fp32 graph made int8: products with weights of 8 bits per output channel, and tables of 8 bits per row."""
+"""An fp32 graph made int8: products with weights of 8 bits per output channel and activations of 8 bits per token.
+
+Each token's activations are measured by their own largest value, so a token's numbers depend on its own text alone,
+never on the texts it shares a batch with; the products are sums of integers, which are the same in any order.
+"""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from students import engine  # noqa: F401 - before onnxruntime
 from students.graph import drop_unused, refill, tidy
 
 _LEAST_ROWS = 1024  # smaller tables (positions, segments) stay as they are
+_LEAST_OUTPUTS = 32  # smaller products (the tags) are not worth two more steps
+_BUILT_IN = "com.microsoft"  # operators that every onnxruntime has
+_LEVELS, _FEWER_LEVELS = 127, 63
+_GELU_LEAST = 0.17  # Gelu never falls below its negative
+_TINY = 1e-12  # a token of nothing but zeros
 
 
 def quantised(model: onnx.ModelProto, reduce_range: bool = False) -> onnx.ModelProto:
-    """The graph in int8: weights per channel, activations by the range of the row at hand.
+    """The graph in int8: weights per channel, activations by the range of the token at hand.
 
     `reduce_range` keeps weights to 7 bits, so that pairs of products fit 16 bits on CPUs without VNNI.
     """
-    from onnxruntime.quantization import QuantType, quantize_dynamic  # after students.engine
-
-    source = onnx.ModelProto()
-    source.CopyFrom(model)
-    # Otherwise it asks, through the root logger, for a pass that our graphs do not need.
-    source.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "model.onnx"
-        quantize_dynamic(
-            source, target, op_types_to_quantize=["MatMul"], per_channel=True, reduce_range=reduce_range,
-            weight_type=QuantType.QInt8,
-        )  # fmt: skip
-        result = onnx.load(target)
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    refill(graph.node, _Products(result, _FEWER_LEVELS if reduce_range else _LEVELS).replaced())
+    drop_unused(graph)
+    result.opset_import.append(helper.make_opsetid(_BUILT_IN, 1))
     quantise_tables(result)
     return tidy(result)
+
+
+class _Products:
+    """The products by constants of one graph, and what is needed once for all of them."""
+
+    def __init__(self, model: onnx.ModelProto, levels: int) -> None:
+        graph = self.graph = model.graph
+        self.levels = levels
+        self.constants = {tensor.name: tensor for tensor in graph.initializer}
+        self.maker = {name: node for node in graph.node for name in node.output}
+        self.readers: dict[str, list[onnx.NodeProto]] = {}
+        for node in graph.node:
+            for name in node.input:
+                self.readers.setdefault(name, []).append(node)
+        self.matrices = _matrices(model)
+        self.nodes: list[onnx.NodeProto] = []
+        self.measured: set[str] = set()
+
+    def replaced(self) -> list[onnx.NodeProto]:
+        """All nodes, with those of the large products in the place of the products."""
+        self._shared(
+            middle=np.uint8(128), middles=np.asarray([128], np.uint8), one=np.float32(1), step=np.float32(1 / _LEVELS),
+            least=np.float32(_TINY), least_of_gelu=np.float32(_GELU_LEAST), last=np.asarray([-1], np.int64),
+        )  # fmt: skip
+        for node in self.graph.node:
+            weight = self.constants.get(node.input[1]) if node.op_type == "MatMul" else None
+            if weight is not None and len(weight.dims) == 2 and weight.dims[1] >= _LEAST_OUTPUTS:
+                self._product(node, numpy_helper.to_array(weight))
+            elif not self._activation(node):
+                self.nodes.append(node)
+        return self.nodes
+
+    def _shared(self, **values: np.ndarray | np.generic) -> None:
+        self.graph.initializer.extend(
+            numpy_helper.from_array(np.asarray(value), f"int8.{name}") for name, value in values.items()
+        )
+
+    def _add(self, kind: str, inputs: list[str], output: str, domain: str = "", **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(kind, inputs, [output], domain=domain, **attributes))
+        return output
+
+    def _product(self, node: onnx.NodeProto, weight: np.ndarray) -> None:
+        """Integers times integers, back to numbers by the channel's step, then by the token's."""
+        source, out = node.input[0], node.output[0]
+        steps = np.maximum(np.abs(weight).max(axis=0) / self.levels, np.finfo(np.float32).tiny).astype(np.float32)
+        made = {f"{out}.weight": np.rint(weight / steps).astype(np.int8), f"{out}.steps": steps}
+        self.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in made.items())
+        if source not in self.measured:
+            self._measure(source, weight.shape[0])
+        inputs = [f"{source}.small", f"{out}.weight", "int8.one", f"{out}.steps", "int8.middle", ""]
+        self._add("MatMulIntegerToFloat", inputs, f"{out}.by_channel", _BUILT_IN)
+        numbers = [f"{out}.by_channel", f"{source}.step"]
+        if source in self.matrices:
+            self._add("Mul", numbers, out)
+            return
+        self._add("Mul", numbers, f"{out}.rows")
+        self._shared(**{f"{out}.outputs": np.asarray([weight.shape[1]], np.int64)})
+        self._add("Concat", [f"{source}.places", f"int8.{out}.outputs"], f"{out}.shape", axis=0)
+        self._add("Reshape", [f"{out}.rows", f"{out}.shape"], out)
+
+    def _measure(self, source: str, width: int) -> None:
+        """A value's tokens as bytes, each by its own step: the largest magnitude over the levels."""
+        rows = source
+        if source not in self.matrices:
+            self._shared(**{f"{source}.rows": np.asarray([-1, width], np.int64)})
+            rows = self._add("Reshape", [source, f"int8.{source}.rows"], f"{source}.rows")
+            self._add("Shape", [source], f"{source}.places", start=0, end=-1)
+        if self.maker[source].op_type == "Gelu":
+            size, least = rows, "int8.least_of_gelu"
+        else:
+            size, least = self._add("Abs", [rows], f"{source}.size"), "int8.least"
+        self._add("ReduceMax", [size, "int8.last"], f"{source}.largest", keepdims=1)
+        self._add("Max", [f"{source}.largest", least], f"{source}.range")
+        self._add("Mul", [f"{source}.range", "int8.step"], f"{source}.step")
+        self._add("Squeeze", [f"{source}.step", "int8.last"], f"{source}.steps")
+        if not self.measured:
+            self._add("Shape", [f"{source}.steps"], "int8.tokens")
+            self._add("Expand", ["int8.middles", "int8.tokens"], "int8.middle_of_each")
+        self._add("QuantizeLinear", [rows, f"{source}.steps", "int8.middle_of_each"], f"{source}.small", axis=0)
+        self.measured.add(source)
+
+    def _activation(self, node: onnx.NodeProto) -> bool:
+        """A bias and its Gelu in one step, by tanh: its distance from the exact one is lost among 8 bits."""
+        readers = self.readers.get(node.output[0], [])
+        if node.op_type == "Gelu" and self._bias_before(node):
+            source = self.maker[node.input[0]]
+            self._add("FastGelu", [source.input[0], source.input[1]], node.output[0], _BUILT_IN)
+            return True
+        return len(readers) == 1 and readers[0].op_type == "Gelu" and self._bias_before(readers[0])
+
+    def _bias_before(self, gelu: onnx.NodeProto) -> bool:
+        before = self.maker.get(gelu.input[0])
+        if before is None or before.op_type != "Add" or len(self.readers[before.output[0]]) != 1:
+            return False
+        return before.input[1] in self.constants and len(self.constants[before.input[1]].dims) == 1
+
+
+def _matrices(model: onnx.ModelProto) -> set[str]:
+    """The names of values with two axes."""
+    known = onnx.shape_inference.infer_shapes(model).graph.value_info
+    return {value.name for value in known if len(value.type.tensor_type.shape.dim) == 2}
 
 
 def quantise_tables(model: onnx.ModelProto) -> int:

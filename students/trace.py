@@ -14,7 +14,8 @@ import torch
 from torch import nn
 from transformers import AttentionInterface, AttentionMaskInterface
 
-from students.graph import merge_projections, tidy
+from students.graph import tidy
+from students.lean import flatten
 
 OPSET = 20  # the first with Gelu as one node; onnxruntime 1.17 and later read it
 _ATTENTION = "unpadded"
@@ -62,7 +63,7 @@ def trace(model: Any) -> onnx.ModelProto:
         model.set_attn_implementation(before)
     assert program is not None
     graph = program.model_proto
-    merge_projections(graph)
+    flatten(graph)
     return tidy(graph)
 
 

@@ -11,9 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 from sealed import SENTENCES, export_tiny
 
 from distill.document import Document, Entity
@@ -24,7 +22,6 @@ from students.bundle_options import ExportOptions, SelftestOptions
 from students.evidence import evidence
 from students.export import export
 from students.gates import check_company, check_f1, check_graph, compare
-from students.graph import merge_projections
 from students.material import divided
 from students.model import load_student
 from students.quantise import quantised
@@ -69,13 +66,14 @@ def test_a_bundle_is_self_contained_and_tells_nothing_of_where_it_was_built(
                 assert trace not in data or (path.name == "README.md" and trace == b".py"), (path.name, trace)
         model = onnx.load(bundle / "model.onnx")
         assert not model.graph.metadata_props and not model.doc_string and not model.metadata_props
-        assert not any(node.doc_string or node.metadata_props or node.domain for node in model.graph.node)
-        assert [(each.domain, each.version) for each in model.opset_import] == [("", read_manifest(bundle).opset)]
+        assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
+        assert {node.domain for node in model.graph.node} <= {"", "com.microsoft"}  # what every onnxruntime has
+        assert ("", read_manifest(bundle).opset) in [(each.domain, each.version) for each in model.opset_import]
 
 
 def test_int8_is_smaller_and_really_int8(tiny_bundle: Path, fp32_bundle: Path) -> None:
     kinds = {node.op_type for node in onnx.load(tiny_bundle / "model.onnx").graph.node}
-    assert "MatMulInteger" in kinds
+    assert "MatMulIntegerToFloat" in kinds
     assert (tiny_bundle / "model.onnx").stat().st_size < (fp32_bundle / "model.onnx").stat().st_size
 
 
@@ -84,30 +82,6 @@ def test_reduced_range_keeps_weights_to_seven_bits(fp32_bundle: Path) -> None:
     weights = [onnx.numpy_helper.to_array(each) for each in model.graph.initializer]
     small = [each for each in weights if each.dtype == np.int8 and each.size > 100]
     assert small and max(int(np.abs(each.astype(int)).max()) for each in small) <= 64
-
-
-def test_merged_projections_give_what_separate_ones_gave() -> None:
-    rng = np.random.default_rng(0)
-    parts = {name: rng.normal(size=(6, 4)).astype(np.float32) for name in "qkv"}
-    biases = {f"{name}b": rng.normal(size=4).astype(np.float32) for name in "qkv"}
-    nodes = []
-    for name in "qkv":
-        nodes.append(helper.make_node("MatMul", ["x", name], [f"{name}m"]))
-        nodes.append(helper.make_node("Add", [f"{name}m", f"{name}b"], [f"{name}o"]))
-    nodes.append(helper.make_node("Sum", ["qo", "ko", "vo"], ["y"]))
-    graph = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 6])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 4])],
-        [numpy_helper.from_array(value, name) for name, value in {**parts, **biases}.items()],
-    )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
-    x = rng.normal(size=(5, 6)).astype(np.float32)
-    before = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
-    assert merge_projections(model) == 1
-    onnx.checker.check_model(model)
-    after = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
-    assert [node.op_type for node in model.graph.node].count("MatMul") == 1
-    np.testing.assert_allclose(before, after, atol=1e-6)
 
 
 def test_a_graph_that_computes_something_else_is_refused(tiny_run: Path, fp32_bundle: Path) -> None:
