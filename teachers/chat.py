@@ -19,6 +19,7 @@ from urllib.request import getproxies
 import openai
 
 from distill.errors import TeacherError
+from distill.progress import say
 from teachers.completions import BadCompletion, read_completion
 from teachers.forms import refuses
 from teachers.patience import Backoff, Throttle, retry_after
@@ -36,6 +37,7 @@ BAD_TRIES = 3  # a reply of the wrong shape may have been paid for
 SAME_ERRORS = 5  # identical errors without an answer between them: the next one would be no different
 IN_A_POOL, POOLS = 8, 16  # connections in a pool; pools at most, since each takes a while to make
 _TAGS = re.compile(r"<(?:style|script)\b.*?</(?:style|script)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+LONG_WAIT = 10.0  # seconds without a word that look like a program that hangs
 SHORTEST_SECRET = 8  # what is shorter is a placeholder such as "none", and stands in many an innocent text
 
 
@@ -122,6 +124,7 @@ class ChatTeacher:
         ]  # fmt: skip
         self._throttle = Throttle(endpoint.concurrency, self._clock.steady)
         self._reached, self._last_error, self._same, self._form_refused = False, "", 0, ""
+        self._said_wait = False
 
     @property
     def name(self) -> str:
@@ -270,8 +273,20 @@ class ChatTeacher:
             raise TeacherError(f"{where}: the quota is exhausted ({text}); the same command goes on later") from None
         if status in (408, 409, 425, 429) or status >= 500:
             told = retry_after(error.response.headers, self._clock.wall())
+            self._check_wait(told, text)
             return _Trouble(text, TRIES, told, busy=status in (429, 503, 529), free=True)
         return _Trouble(text, free=True)
+
+    def _check_wait(self, told: float | None, text: str) -> None:
+        """Say once that the server asks to wait; raise TeacherError where it is longer than a run waits."""
+        if told is None or told < LONG_WAIT:
+            return
+        where, asks = self.endpoint.address, f"the server asks to wait {told:g} seconds"
+        if told > self._clock.backoff.obeyed:
+            raise TeacherError(f"{where}: {asks} ({text}); the same command goes on then") from None
+        if not self._said_wait:
+            self._said_wait = True
+            say(f"{where}: {asks} ({text})")
 
     def _clean(self, text: str) -> str:
         """The text without the key: some servers repeat it in what they say."""

@@ -177,6 +177,9 @@ class _Handler(BaseHTTPRequestHandler):
         """What a proxy says when a request is too long for it."""
         self._send(413, b"<html><style>h1 {}</style><h1>Request Entity\nToo Large</h1></html>", "text/html")
 
+    def _tomorrow(self, fault: str, text: str) -> None:
+        self._send(429, b'{"error": {"message": "enough for today"}}', Retry_After="86400")
+
     def _moved(self, fault: str, text: str) -> None:
         self._send(301, b"", "text/html", Location="/v2/chat/completions")
 

@@ -116,6 +116,7 @@ def test_an_answer_that_cannot_be_used_is_asked_for_again_and_both_are_stored(tm
         ("404 the model is not here", "no model 'loopback'", 4),
         ("404 not here", "no /chat/completions there; check --base-url, which mostly ends in /v1", 4),
         ("moved", "the server is to be found at http://127.0.0.1:[0-9]+/v2; give that as --base-url", 4),
+        ("tomorrow", r"asks to wait 86400 seconds \(HTTP 429: enough for today\)", 4),
         ("page", "HTTP 413: Request Entity Too Large", 12),
         ("429 insufficient_quota", "quota is exhausted", 4),
         ("400 unknown field", "5 times in a row: HTTP 400: unknown field", 12),
