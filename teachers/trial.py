@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
-from distill.errors import CallError
+from distill.errors import CallError, InputError
 from distill.files import whole_or_not_at_all
 from distill.jsonl import write_jsonl
 from distill.libraries import resolve
@@ -52,11 +52,7 @@ class TrialReport:
 
 def trial(options: RaitTrialOptions) -> TrialReport:
     """Go the whole road with one set of options; a stopped trial goes on with the step it was in."""
-    if not options.inputs or not options.benchmark or options.gold is None:
-        raise CallError("rait trial needs INPUT (label files), --benchmark and --gold (its data)")
-    if options.ask_by != "none" and options.ask_from is None:
-        raise CallError(f"--ask-by {options.ask_by} needs --ask-from, labelled data to take examples from")
-    started, out, source = time.monotonic(), options.out, bench(options.benchmark)
+    started, out, source = time.monotonic(), options.out, _checked(options)
     out.mkdir(parents=True, exist_ok=True)
     _once(out / "conversations.jsonl", lambda path: build(_building(options, path)))
     tuned = resolve("teachers.tuning:tune", "tune")(_tuning(options)).kept()
@@ -66,7 +62,7 @@ def trial(options: RaitTrialOptions) -> TrialReport:
         resolve("teachers.labelling:label", "llama")(_labelling(options, source))
         shutil.rmtree(out / "model")  # gigabytes that the adapter and its base make anew
     found = examine(RaitEvaluateOptions(
-        systems=(out / "labelled.jsonl",), gold=(options.gold,), benchmark=options.benchmark, samples=0
+        systems=(out / "labelled.jsonl",), gold=(cast(Path, options.gold),), benchmark=options.benchmark, samples=0
     ))  # fmt: skip
     (marks,) = found.systems.values()
     report = TrialReport(
@@ -74,6 +70,21 @@ def trial(options: RaitTrialOptions) -> TrialReport:
     )
     _keep(report, found.to_json(), time.monotonic() - started)
     return report
+
+
+def _checked(options: RaitTrialOptions) -> Bench:
+    """The benchmark, when all that is read after the tuning has been read before it: that may take hours."""
+    if not options.inputs or not options.benchmark or options.gold is None:
+        raise CallError("rait trial needs INPUT (label files), --benchmark and --gold (its data)")
+    if options.ask_by != "none" and options.ask_from is None:
+        raise CallError(f"--ask-by {options.ask_by} needs --ask-from, labelled data to take examples from")
+    source = bench(options.benchmark)
+    if not list(read_gold(options.gold, source.labels, source.left_out, source)):
+        raise InputError("no documents to score on", path=options.gold)
+    pool = list(source.read(cast(Path, options.ask_from))) if options.ask_by != "none" else None
+    if pool is not None and not any(record.pairs for record in pool):
+        raise InputError("no document with a mention to take as an example", path=options.ask_from)
+    return source
 
 
 def _once(path: Path, make: Callable[[Path], object]) -> None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import cli
 from distill.command import COMMANDS
 from distill.document import Document, Entity
-from distill.errors import CallError
+from distill.errors import CallError, InputError
 from distill.jsonl import write_jsonl
 from distill.studies.options import PRESETS, StudyOptions
 from distill.study import DryRun, study
@@ -58,6 +58,20 @@ def test_a_trial_goes_the_whole_road_and_leaves_what_a_study_reads(options: dict
 def test_a_trial_without_its_pool_says_so_before_any_work(options: dict[str, Any]) -> None:
     with pytest.raises(CallError, match="needs --ask-from"):
         trial(RaitTrialOptions(**options | {"ask_from": None}))
+    assert not options["out"].exists()
+
+
+@pytest.mark.parametrize("option", ["gold", "ask_from"])
+@pytest.mark.parametrize(("text", "said"), [(None, "no such file"), ("", "no document"), ("{", r"jsonl:3: not a JSON")])
+def test_what_is_read_after_the_tuning_is_looked_at_before_it(
+    options: dict[str, Any], option: str, text: str | None, said: str
+) -> None:
+    whole = options[option].read_text(encoding="utf-8").splitlines()[:2]
+    options[option].unlink()
+    if text is not None:
+        options[option].write_text(text and "\n".join([*whole, text]), encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        trial(RaitTrialOptions(**options))
     assert not options["out"].exists()
 
 
