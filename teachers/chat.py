@@ -14,7 +14,6 @@ from importlib import import_module
 from random import Random
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
-from urllib.request import getproxies
 
 import openai
 
@@ -26,7 +25,6 @@ from teachers.patience import Backoff, Throttle, retry_after
 from teachers.purse import Purse
 from teachers.store import Request
 from teachers.teacher import Conversation, FormRefused, Reply
-from teachers.wire import Wire
 
 HTTP: Any = import_module(openai.DefaultAsyncHttpxClient.__mro__[1].__module__.partition(".")[0])
 """httpx, or its successor: whichever the openai package stands on."""
@@ -120,7 +118,7 @@ class ChatTeacher:
                 api_key=self._key, base_url=endpoint.base, default_query=endpoint.query, timeout=endpoint.timeout,
                 max_retries=0, http_client=client,
             )
-            for client in _http_clients(endpoint.concurrency, self._clock.steady)
+            for client in _http_clients(endpoint.concurrency)
         ]  # fmt: skip
         self._throttle = Throttle(endpoint.concurrency, self._clock.steady)
         self._reached, self._last_error, self._same, self._form_refused = False, "", 0, ""
@@ -293,12 +291,8 @@ class ChatTeacher:
         return text.replace(self._key, "***") if len(self._key) >= SHORTEST_SECRET else text
 
 
-def _http_clients(concurrency: int, clock: Callable[[], float]) -> list[Any]:
-    """What carries the requests: one wire; where the environment names a proxy, httpx with pools of its own."""
-    if not {"all", "http", "https"} & set(getproxies()):
-        wire: Any = Wire(HTTP, clock)
-        return [openai.DefaultAsyncHttpxClient(transport=wire)]
-    # A pool looks at each of its idle connections for every request: many small pools look at few.
+def _http_clients(concurrency: int) -> list[Any]:
+    """What carries the requests. A pool looks at each of its idle connections for every request: many look at few."""
     certificates = ssl.create_default_context()  # one for all: reading it takes longer than a request
     pools = min(POOLS, -(-concurrency // IN_A_POOL))
     return [openai.DefaultAsyncHttpxClient(verify=certificates) for _ in range(pools)]
