@@ -35,9 +35,9 @@ class Answer:
     def _begun(self, at: int) -> Iterable[Step]:
         work, whole = self._student.taken_apart(Document(str(at + 1), self._question.texts[at]))
         if len(work) <= 1:  # nearly all sentences
-            self._finished(at, whole([each() for each in work]))
+            self._finished(at, whole([each() for each in work])[0])
             return ()
-        return _Parts(work, lambda logits: self._finished(at, whole(logits))).steps()
+        return _Parts(work, lambda logits: self._finished(at, whole(logits)[0])).steps()
 
     def _finished(self, at: int, document: Document) -> None:
         self._lines[at] = Lines(self._question.offsets).part(document).rstrip("\n")

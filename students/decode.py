@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,12 +24,6 @@ class TagSet:
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
         self.names = ("O", *(f"{prefix}-{label}" for label in self.labels for prefix in "BI"))
-        size = len(self.names)
-        self.lawful = np.ones((size, size), bool)  # lawful[a, b]: tag b may follow tag a
-        for label in range(len(self.labels)):
-            inside = 2 * label + 2
-            self.lawful[:, inside] = False
-            self.lawful[[inside - 1, inside], inside] = True
 
     def __len__(self) -> int:
         return len(self.names)
@@ -39,8 +34,8 @@ def word_scores(encoded: Encoded, windows: Sequence[Window], logits: Sequence[Fl
 
     `logits[i]` has shape (tokens of window i without special tokens, tags). Words without pieces get O for certain.
     """
-    if len(windows) == 1 and int(encoded.first.min()) >= 0:  # nearly all sentences
-        return np.asarray(logits[0][encoded.first], np.float32)
+    if encoded.whole and len(windows) == 1:  # nearly all sentences
+        return logits[0].take(encoded.first, axis=0)
     scores = np.zeros((len(encoded.words), size), np.float32)
     scores[:, 0] = np.where(encoded.first < 0, 1e4, 0.0)
     real = np.flatnonzero(encoded.first >= 0)
@@ -57,29 +52,50 @@ def probabilities(logits: Floats) -> Floats:
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), np.float32)
 
 
-def best_tags(logits: Floats, tags: TagSet) -> Tags:
-    """The most probable lawful tag sequence of the words, shape (words,): I-X only after B-X or I-X.
+def best_tags(logits: Floats) -> Tags:
+    """`best_path` as an array, shape (words,)."""
+    return np.asarray(best_path(logits), np.int64)
+
+
+def best_path(logits: Floats) -> list[int]:
+    """The most probable lawful tag sequence of the words: I-X only after B-X or I-X.
 
     The single best tags are the answer wherever they are lawful; only otherwise is Viterbi's path needed.
     """
-    best = np.asarray(logits.argmax(axis=-1), np.int64)
-    before = np.concatenate(([0], best[:-1]))
-    return best if bool(tags.lawful[before, best].all()) else _viterbi(logits, tags)
+    best: list[int] = logits.argmax(axis=-1).tolist()
+    return best if _is_lawful(best) else _viterbi(logits)
 
 
-def _viterbi(logits: Floats, tags: TagSet) -> Tags:
-    forbidden = np.where(tags.lawful, 0.0, -np.inf)
-    total = logits[0] + forbidden[0]
-    came_from = np.zeros(logits.shape, np.int64)
-    for i in range(1, len(logits)):
-        paths = total[:, None] + forbidden
-        came_from[i] = paths.argmax(axis=0)
-        total = paths.max(axis=0) + (logits[i] - logits[i].max())
-    path = np.zeros(len(logits), np.int64)
-    path[-1] = total.argmax()
-    for i in range(len(logits) - 1, 0, -1):
-        path[i - 1] = came_from[i, path[i]]
-    return path
+def _is_lawful(path: list[int]) -> bool:
+    before = 0
+    for tag in path:
+        if tag and not tag % 2 and before not in (tag - 1, tag):
+            return False
+        before = tag
+    return True
+
+
+def _viterbi(logits: Floats) -> list[int]:
+    """The best sum over lawful paths; in plain floats, which are faster than arrays for so few tags."""
+    lost = (logits - logits.max(axis=-1, keepdims=True)).tolist()  # keeps the sums of long texts small
+    total = logits[0].tolist()
+    insides = range(2, len(total), 2)
+    for inside in insides:
+        total[inside] = -math.inf
+    came_from: list[list[int]] = []
+    for row in lost[1:]:
+        top = max(total)
+        before = [total.index(top)] * len(row)
+        sums = [top + each for each in row]
+        for inside in insides:
+            before[inside] = inside - 1 if total[inside - 1] >= total[inside] else inside
+            sums[inside] = total[before[inside]] + row[inside]
+        total = sums
+        came_from.append(before)
+    path = [total.index(max(total))]
+    for before in reversed(came_from):
+        path.append(before[path[-1]])
+    return path[::-1]
 
 
 def entities(encoded: Encoded, logits: Floats, tags: TagSet, temperature: float = 1.0) -> list[Entity]:
@@ -89,20 +105,21 @@ def entities(encoded: Encoded, logits: Floats, tags: TagSet, temperature: float 
     the temperature; the tags are those of the undivided logits. A word without pieces is looked through: it neither
     ends an entity nor belongs to its edge.
     """
-    real = np.flatnonzero(encoded.first >= 0)
-    if not len(real):
+    words = encoded.words
+    if not encoded.whole:
+        real = np.flatnonzero(encoded.first >= 0)
+        words, logits = [words[at] for at in real.tolist()], logits[real]
+    chosen = best_path(logits) if words else []
+    if not any(chosen):
         return []
-    chosen = best_tags(logits[real], tags)
-    inside = np.flatnonzero(chosen)
-    if not len(inside):
-        return []
-    sure = probabilities(logits[real[inside]] / np.float32(temperature))[np.arange(len(inside)), chosen[inside]]
+    inside = [at for at, tag in enumerate(chosen) if tag]
+    sure = probabilities(logits.take(inside, axis=0) / np.float32(temperature)).tolist()
     found: list[tuple[Span, Span, int, float]] = []
-    for at, tag, score in zip(inside.tolist(), chosen[inside].tolist(), sure.tolist(), strict=True):
-        word = encoded.words[real[at]]
+    for at, shares in zip(inside, sure, strict=True):
+        word, tag = words[at], chosen[at]
         if tag % 2:
-            found.append((word, word, (tag - 1) // 2, score))
+            found.append((word, word, tag // 2, shares[tag]))
         else:
             first, _, label, so_far = found[-1]
-            found[-1] = (first, word, label, so_far * score)
+            found[-1] = (first, word, label, so_far * shares[tag])
     return [Entity(a.start, b.end, tags.labels[label], min(score, 1.0)) for a, b, label, score in found]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,12 +34,13 @@ class Encoded:
 
     `words` are code-point spans; `ids` the piece ids without special tokens, shape (pieces,); `first` the index in
     `ids` of each word's first piece, shape (words,), and -1 for a word the tokenizer has no piece for (only
-    invisible characters).
+    invisible characters); `whole` says that there is no such word.
     """
 
     words: list[Span]
     ids: Ids
     first: Ids
+    whole: bool
 
 
 class Window(NamedTuple):
@@ -89,14 +90,19 @@ class Encoder:
         """Words and pieces of one text of any length; nothing is cut."""
         spans = words(text)
         surfaces = [text[start:end] for start, end in spans]
-        pieces = self._pieces_of(surfaces)
-        ids: list[int] = []
-        first: list[int] = []
-        for surface in surfaces:
-            own = pieces[surface]
-            first.append(len(ids) if own else -1)
-            ids.extend(own)
-        return Encoded(spans, np.asarray(ids, np.int32), np.asarray(first, np.int32))
+        known = self._pieces
+        try:
+            found = [known[surface] for surface in surfaces]
+        except KeyError:
+            known = self._pieces_of(surfaces)
+            found = [known[surface] for surface in surfaces]
+        first = [0, *accumulate(map(len, found))]
+        first.pop()
+        whole = all(found)
+        if not whole:
+            first = [at if own else -1 for at, own in zip(first, found, strict=True)]
+        ids = np.array([*chain.from_iterable(found)], np.int32)
+        return Encoded(spans, ids, np.array(first, np.int32), whole)
 
     def _pieces_of(self, surfaces: Sequence[str]) -> dict[str, tuple[int, ...]]:
         """The pieces of every distinct surface, tokenising only those not met before."""
@@ -138,6 +144,16 @@ class Encoder:
     def row(self, encoded: Encoded, window: Window) -> Ids:
         """The ids of a window with the special tokens around it, shape (at most max_length,)."""
         return np.concatenate((self.prefix, encoded.ids[window.start : window.end], self.suffix), dtype=np.int32)
+
+    def rows(self, pieces: Sequence[Ids]) -> npt.NDArray[np.int64]:
+        """Windows' ids, all of one length, with the special tokens around each: shape (windows, pieces + special)."""
+        before, after = len(self.prefix), len(self.suffix)
+        length = before + len(pieces[0]) + after
+        found = np.empty((len(pieces), length), np.int64)
+        found[:, :before] = self.prefix
+        found[:, length - after :] = self.suffix
+        np.stack(pieces, out=found[:, before : length - after])
+        return found
 
 
 def _at_most(starts: Ids, limit: int, above: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from students.decode import Floats, best_tags, entities, word_scores
 from students.model import Student as TorchStudent
 from students.model import longest_input
 from students.predictor import window_logits
-from students.runtime import Student, open_session
+from students.runtime import Student
+from students.session import open_session
 
 LOGITS = 1e-3
 """How far a logit of the fp32 graph may lie from PyTorch's: sums in another order differ by some 1e-5."""
@@ -97,7 +98,7 @@ def compare(outside: TorchStudent, inside: Student, gold: Sequence[Document]) ->
         scores.append((strict(document.entities, made[0]), strict(document.entities, made[1])))
         words += len(theirs)
         if len(theirs):
-            other += int((best_tags(theirs, inside.tags) != best_tags(reading.logits, inside.tags)).sum())
+            other += int((best_tags(theirs) != best_tags(reading.logits)).sum())
     own = [score for _, score in scores]
     verdict = Verdict(total(s for s, _ in scores), total(own), bootstrap_interval(own), words, other, len(gold))
     return verdict, [reading.logits for reading in readings]
@@ -125,13 +126,26 @@ def check_f1(verdict: Verdict, max_drop: float) -> None:
 
 
 def check_company(student: Student, documents: Sequence[Document], together: Sequence[Floats]) -> int:
-    """How many words get another tag alone than they got among others; CheckFailed above FLIPPED."""
+    """How many words get another tag in company than alone, each window in a call of its own.
+
+    Company is what they had when they got the logits `together`, and once more that of equal length: every document
+    among the others and beside its own words backwards. CheckFailed above FLIPPED.
+    """
+    beside = [reading.logits for _, reading in student.read(_backwards(documents))][::2]
     flipped = words = 0
-    for document, logits in zip(documents, together, strict=True):
-        (_, alone), = student.read([document])
-        words += len(logits)
-        flipped += int((alone.logits.argmax(-1) != logits.argmax(-1)).sum()) if len(logits) else 0
+    for document, *company in zip(documents, together, beside, strict=True):
+        work, whole = student.taken_apart(document)
+        alone = whole([each() for each in work])[1].logits.argmax(-1)
+        words += len(alone)
+        flipped += max(int((alone != logits.argmax(-1)).sum()) for logits in company)
     if flipped > FLIPPED * words:
         message = f"{flipped} of {words} words get another tag among other texts than alone"
         raise CheckFailed(f"no bundle: {message}; {FLIPPED:.1%} may")
     return flipped
+
+
+def _backwards(documents: Iterable[Document]) -> Iterator[Document]:
+    """Each document, then its words from the last to the first, which make as many tokens."""
+    for document in documents:
+        yield document
+        yield Document(document.id, " ".join(reversed(document.text.split())))

@@ -25,9 +25,36 @@ def rows(path: Path, form: str | None = None) -> Iterator[Row]:
     return (row for row in found if row is not None)
 
 
-def arriving(items: Iterable[Row], most: int = 256) -> Iterator[list[Row]]:
-    """What has come so far, at most `most` items at a time: a slow stream is answered at once, a fast one in bulk."""
-    arrived: queue.Queue[Row | BaseException | None] = queue.Queue(most)
+class _Weighed(queue.Queue[Row | BaseException | None]):
+    """A queue that is full by the weight of its items: a few large ones, or many small ones."""
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._weight = 0
+
+    def _qsize(self) -> int:
+        return self._weight
+
+    def _put(self, item: Row | BaseException | None) -> None:
+        super()._put(item)
+        self._weight += _weight(item)
+
+    def _get(self) -> Row | BaseException | None:
+        item = super()._get()
+        self._weight -= _weight(item)
+        return item
+
+
+def _weight(item: Row | BaseException | None) -> int:
+    return 1 + (len(item.text) // 1000 if isinstance(item, Document) else 0)
+
+
+def arriving(items: Iterable[Row], most: int = 1024) -> Iterator[list[Row]]:
+    """What has come so far: a slow stream is answered at once, a fast one in bulk.
+
+    About `most` sentences at a time, of which a long text counts as many.
+    """
+    arrived = _Weighed(most)
 
     def feed() -> None:
         try:
@@ -40,8 +67,10 @@ def arriving(items: Iterable[Row], most: int = 256) -> Iterator[list[Row]]:
     threading.Thread(target=feed, daemon=True, name="intake").start()
     while True:
         chunk = [arrived.get()]
-        while len(chunk) < most and not arrived.empty():
+        weight = _weight(chunk[0])
+        while weight < most and not arrived.empty():
             chunk.append(arrived.get())
+            weight += _weight(chunk[-1])
         ready = [item for item in chunk if isinstance(item, Document | BadRow)]
         if ready:
             yield ready

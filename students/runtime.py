@@ -1,17 +1,20 @@
 """The student at work without torch: texts in, Documents out, through onnxruntime on the CPU.
 
-Every window of text goes through the model alone and unpadded, one thread a window, as many at a time as there are
-cores. So an answer depends on its own text only, never on what else is asked (docs/sealed-room.md has the figures).
+Windows of equal length share a call of the model, unpadded, one thread a call, as many calls at a time as there are
+cores. A row gets the same bits alone as in company, so an answer depends on its own text only; where a bundle's graph
+is not of that kind, every window goes alone (docs/sealed-room.md has the figures).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,13 +22,19 @@ from distill.cores import cores
 from distill.document import Document
 from distill.errors import CallError, InputError
 from students.bundle import MODEL, TOKENIZER, Manifest, read_bundle
+from students.calls import CALL, Calls, Place
 from students.decode import Floats, TagSet, entities, word_scores
 from students.encode import Encoded, Encoder, Ids, Window
 from students.engine import onnxruntime
+from students.session import Session, session_of
 from students.thresholds import kept
 
 ENGINE = onnxruntime.__version__
-_AHEAD = 64  # windows in flight for each thread: enough to keep all busy, little enough to forget
+_AHEAD = 4096  # pieces in hand for each thread, and two more: enough for full calls, little enough to forget
+_TEXT = 16  # what a text weighs beside its pieces, so that empty ones have a bound too
+_SLOW = 0.001  # seconds to wait for the next text, after which what there is is run
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +45,30 @@ class Reading:
     logits: Floats
 
 
+Whole = Callable[[list[Floats]], tuple[Document, Reading]]
+"""From the logits of a text's windows, in order, to its answer."""
+
+
+class _Text(NamedTuple):
+    """A text on its way: its windows, where each one's logits will be, and what it weighs in memory, in pieces."""
+
+    document: Document
+    encoded: Encoded
+    windows: list[Window]
+    places: list[Place]
+    weight: int
+
+    def over(self) -> bool:
+        return all(place.call.over() for place in self.places)
+
+
 class Student:
     """A student from a bundle. Made by `Student.load`; may be shared by threads.
 
     `thresholds` holds the score that a label's entities need, and may be changed.
     """
 
-    def __init__(
-        self, manifest: Manifest, encoder: Encoder, session: onnxruntime.InferenceSession, threads: int
-    ) -> None:
+    def __init__(self, manifest: Manifest, encoder: Encoder, session: Session, threads: int) -> None:
         self.manifest, self.encoder, self.threads = manifest, encoder, threads
         self.tags = TagSet(manifest.labels)
         self.thresholds: dict[str, float] = dict(manifest.thresholds)
@@ -57,7 +81,7 @@ class Student:
         folder = Path(bundle)
         manifest, data = read_bundle(folder, (MODEL, TOKENIZER))
         encoder = Encoder.from_bytes(data[TOKENIZER], folder / TOKENIZER, manifest.max_length, manifest.stride)
-        return cls(manifest, encoder, _session(data[MODEL], folder / MODEL, manifest), threads or cores())
+        return cls(manifest, encoder, session_of(data[MODEL], folder / MODEL, manifest), threads or cores())
 
     def under(self, manifest: Manifest) -> Student:
         """The same model under another manifest, as export finds out the temperature."""
@@ -76,50 +100,69 @@ class Student:
 
     def read(self, documents: Iterable[Document]) -> Iterator[tuple[Document, Reading]]:
         """Documents with the student's entities in the place of their own, each with the scores behind them."""
-        waiting: deque[tuple[Document, Encoded, list[Window], list[Future[Floats] | Floats]]] = deque()
-        flying = 0
-        for document in documents:
-            encoded = self.encoder.encode(document.text)
-            windows = self.encoder.windows(encoded)
-            waiting.append((document, encoded, windows, [self._started(self.encoder.row(encoded, w)) for w in windows]))
-            flying += len(windows) + 1  # a text without windows waits in line too
-            while flying > self.threads * _AHEAD:
-                flying -= len(waiting[0][2]) + 1
-                yield self._finished(*waiting.popleft())
-        while waiting:
-            yield self._finished(*waiting.popleft())
+        calls = Calls(self._logits, self._executor(), self.threads, CALL if self._session.shared else 0)
+        waiting: deque[_Text] = deque()
+        ahead, in_hand = (2 + self.threads) * _AHEAD, 0
+        try:
+            for document, slow in _watched(documents):
+                text = self._begun(document, calls)
+                waiting.append(text)
+                in_hand += text.weight
+                if slow:
+                    calls.start_oldest()
+                while waiting and (in_hand > ahead or waiting[0].over()):
+                    in_hand -= waiting[0].weight
+                    yield self._answered(waiting.popleft(), calls)
+            calls.no_more()
+            while waiting:
+                yield self._answered(waiting.popleft(), calls)
+        finally:
+            calls.drop()
 
-    def taken_apart(self, document: Document) -> tuple[list[Callable[[], Floats]], Callable[[list[Floats]], Document]]:
-        """A text as the work of its windows, for any threads in any order, and what makes a Document of the results.
+    def taken_apart(self, document: Document) -> tuple[list[Callable[[], Floats]], Whole]:
+        """A text as the work of its windows, each in a call of its own, and what makes an answer of the results.
 
-        `read` does the same by itself; this is for callers that share out turns between texts (students/turns.py).
+        `read` gives the same answers; this is for callers that share out turns between texts (students/turns.py).
+        The work may be done by any threads in any order.
         """
         encoded = self.encoder.encode(document.text)
         windows = self.encoder.windows(encoded)
-        rows = [self.encoder.row(encoded, window) for window in windows]
-        work: list[Callable[[], Floats]] = [partial(self._logits, row) for row in rows]
-        return work, lambda logits: self._finished(document, encoded, windows, list(logits))[0]
+        work: list[Callable[[], Floats]] = [partial(self._alone, encoded.ids[w.start : w.end]) for w in windows]
+        return work, partial(self._finished, document, encoded, windows)
 
-    def _started(self, row: Ids) -> Future[Floats] | Floats:
-        if self.threads == 1:
-            return self._logits(row)
-        if self._pool is None:
+    def _begun(self, document: Document, calls: Calls) -> _Text:
+        encoded = self.encoder.encode(document.text)
+        windows = self.encoder.windows(encoded)
+        places = [calls.add(encoded.ids[window.start : window.end]) for window in windows]
+        return _Text(document, encoded, windows, places, _TEXT + len(encoded.ids) + len(document.text) // 8)
+
+    def _answered(self, text: _Text, calls: Calls) -> tuple[Document, Reading]:
+        logits = [calls.logits(place) for place in text.places]
+        return self._finished(text.document, text.encoded, text.windows, logits)
+
+    def _executor(self) -> ThreadPoolExecutor | None:
+        if self._pool is None and self.threads > 1:
             self._pool = ThreadPoolExecutor(self.threads, "student")
-        return self._pool.submit(self._logits, row)
+        return self._pool
 
-    def _logits(self, row: Ids) -> Floats:
-        """Logits of one window without those of the special tokens, shape (pieces, tags)."""
-        (found,) = self._session.run(["logits"], {"input_ids": row[None].astype(np.int64)})
+    def _logits(self, pieces: Sequence[Ids]) -> Floats:
+        """Logits of windows of one length without those of the special tokens, shape (windows, pieces, tags)."""
         encoder = self.encoder
-        return np.asarray(found[0, len(encoder.prefix) : len(row) - len(encoder.suffix)], np.float32)
+        rows = encoder.rows(pieces)
+        found: Floats = self._session.logits(rows)[:, len(encoder.prefix) : rows.shape[1] - len(encoder.suffix)]
+        return found
+
+    def _alone(self, pieces: Ids) -> Floats:
+        found: Floats = self._logits([pieces])[0]
+        return found
 
     def _finished(
-        self, document: Document, encoded: Encoded, windows: list[Window], parts: list[Future[Floats] | Floats]
+        self, document: Document, encoded: Encoded, windows: list[Window], logits: list[Floats]
     ) -> tuple[Document, Reading]:
-        logits = [part.result() if isinstance(part, Future) else part for part in parts]
         scores, temperature = word_scores(encoded, windows, logits, len(self.tags)), self.manifest.temperature
         found = kept(entities(encoded, scores, self.tags, temperature), self.thresholds)
-        return replace(document, entities=found), Reading(encoded, scores / np.float32(temperature))
+        reading = Reading(encoded, scores / np.float32(temperature))
+        return Document(document.id, document.text, found, document.meta), reading
 
     def close(self) -> None:
         """Let the threads go; the next call makes new ones."""
@@ -134,35 +177,9 @@ def _text(text: object, number: int) -> str:
     return text
 
 
-def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
-    """One thread a row: rows run side by side, and the order of sums does not depend on the machine's cores."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # rows have many lengths, and a pattern is kept for each
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
-
-
-def open_session(model: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
-    """A session on the model's bytes; bytes, so that it cannot reach for another file."""
-    # The fused addition and normalisation takes three times what the two take apart (docs/sealed-room.md).
-    return onnxruntime.InferenceSession(
-        model, session_options(threads), providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
-    )
-
-
-def _session(model: bytes, path: Path, manifest: Manifest) -> onnxruntime.InferenceSession:
-    try:
-        session = open_session(model)
-    except Exception as error:  # noqa: BLE001 - the library's own classes, all of them Exceptions
-        reason = str(error).splitlines()[0]
-        message = f"onnxruntime {onnxruntime.__version__} cannot load it (opset {manifest.opset}): {reason}"
-        raise InputError(message, path=path) from None
-    inputs, outputs = ([value.name for value in values] for values in (session.get_inputs(), session.get_outputs()))
-    if inputs != ["input_ids"] or outputs != ["logits"]:
-        raise InputError(f"has inputs {inputs} and outputs {outputs}, not input_ids and logits", path=path)
-    if session.get_outputs()[0].shape[-1] not in (None, 2 * len(manifest.labels) + 1):
-        raise InputError("gives another number of tags than the manifest has labels for", path=path)
-    return session
+def _watched(items: Iterable[Item]) -> Iterator[tuple[Item, bool]]:
+    """Each item, and whether one had to wait for it."""
+    asked = perf_counter()
+    for item in items:
+        yield item, perf_counter() - asked > _SLOW
+        asked = perf_counter()

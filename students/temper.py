@@ -55,7 +55,7 @@ def answers(gold: Sequence[Document], logits: Sequence[Floats], encoder: Encoder
         if not found:
             continue
         real = np.flatnonzero(encoded.first >= 0)
-        best = best_tags(values[real], tags)
+        best = best_tags(values[real])
         inside = np.flatnonzero(best)
         rows.append(values[real[inside]])
         chosen += best[inside].tolist()

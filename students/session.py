@@ -1,0 +1,72 @@
+"""The bundle's graph in onnxruntime: how it is opened, and whether its rows may go through it together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from distill.errors import InputError
+from students.bundle import Manifest
+from students.engine import onnxruntime
+
+# The operator that reads one range from all rows of a call: with it, a row's answer depends on the others'.
+_RANGE_OF_ALL = b"DynamicQuantizeLinear"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A student's graph, and whether rows of equal length get the same bits together as each alone (`shared`)."""
+
+    engine: onnxruntime.InferenceSession
+    shared: bool
+
+    def logits(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """From ids, shape (rows, length), to logits, shape (rows, length, tags)."""
+        found: npt.NDArray[np.float32] = self.engine.run(["logits"], {"input_ids": ids})[0]
+        return found
+
+
+def session_of(model: bytes, path: Path, manifest: Manifest) -> Session:
+    """A session on a bundle's model; InputError where it cannot be loaded or is not what the manifest says."""
+    try:
+        engine = open_session(model)
+    except Exception as error:  # noqa: BLE001 - the library's own classes, all of them Exceptions
+        reason = str(error).splitlines()[0]
+        message = f"onnxruntime {onnxruntime.__version__} cannot load it (opset {manifest.opset}): {reason}"
+        raise InputError(message, path=path) from None
+    inputs, outputs = ([value.name for value in values] for values in (engine.get_inputs(), engine.get_outputs()))
+    if inputs != ["input_ids"] or outputs != ["logits"]:
+        raise InputError(f"has inputs {inputs} and outputs {outputs}, not input_ids and logits", path=path)
+    if engine.get_outputs()[0].shape[-1] not in (None, 2 * len(manifest.labels) + 1):
+        raise InputError("gives another number of tags than the manifest has labels for", path=path)
+    return Session(engine, _RANGE_OF_ALL not in model and _alike(engine))
+
+
+def _alike(engine: onnxruntime.InferenceSession) -> bool:
+    """Whether this machine's sums give a few rows the same bits together as alone, as they do on all we know."""
+    rows = np.array([[2, 0, 1, 4, 3], [2, 4, 4, 0, 3], [2, 1, 0, 1, 3]], np.int64)
+    together = engine.run(None, {"input_ids": rows})[0]
+    alone = (engine.run(None, {"input_ids": row[None]})[0][0] for row in rows)
+    return all(np.array_equal(*pair, equal_nan=True) for pair in zip(together, alone, strict=True))
+
+
+def open_session(model: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
+    """A session on the model's bytes; bytes, so that it cannot reach for another file."""
+    # The fused addition and normalisation takes three times what the two take apart (docs/sealed-room.md).
+    return onnxruntime.InferenceSession(
+        model, session_options(threads), providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
+    )
+
+
+def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
+    """One thread a call: calls run side by side, and the order of sums does not depend on the machine's cores."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # calls have many shapes, and a pattern is kept for each
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
