@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -14,6 +15,23 @@ _IDEOGRAPHS = (
 )  # fmt: skip
 _SPACELESS = (*_IDEOGRAPHS, (0x3040, 0x30FF), (0x31F0, 0x31FF), (0xFF66, 0xFF9F), (0x0E00, 0x0E7F))
 _SPACE, _ALONE, _INSIDE = 0, 1, 2
+_FIRST_IDEOGRAPH = "\u3400"
+
+_CHUNK = re.compile(r"\S+")
+# The words of ASCII: letters and digits, or one mark; control characters belong to what they follow.
+_ASCII = re.compile(r"[0-9A-Za-z\x00-\x08\x0e-\x1b\x7f]+|[!-/:-@\[-`{-~][\x00-\x08\x0e-\x1b\x7f]*")
+# Characters of several code points that are no letter and its marks: flags, keycaps, and pictures that have a skin tone
+# or are joined with others.
+_PICTURE = (
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2934\u2935"
+    "\u2b05-\u2b55\u3030\u303d\u3297\u3299\U0001f000-\U0001f3fa\U0001f400-\U0001faff]"
+)
+_TONE = "[\U0001f3fb-\U0001f3ff]"
+_EMOJI = re.compile(
+    "[\U0001f1e6-\U0001f1ff]{2}|[0-9#*]\ufe0f?\u20e3"
+    f"|{_PICTURE}\ufe0f?(?:{_TONE}|(?=\u200d{_PICTURE}))(?:\u200d{_PICTURE}\ufe0f?{_TONE}?)*"
+)
+_new = tuple.__new__  # makes a Span of a pair in half the time
 
 
 def is_ideograph(char: str) -> bool:
@@ -45,26 +63,40 @@ def _kind(char: str) -> int:
 
 
 def words(text: str) -> list[Span]:
-    """Spans of the words of `text`, in order: white space splits, punctuation and ideographs stand alone.
+    """Spans of the words of `text`, in order: white space splits, punctuation, ideographs and emoji stand alone.
 
     Combining marks, joiners and other invisible characters stay with the word they follow, so that an entity made
-    of words never ends between a letter and its accent.
+    of words never ends between a letter and its accent. A flag, a family, a keycap or an emoji with a skin tone is one.
     """
-    found: list[Span] = []
-    position = 0
-    for chunk in text.split():
-        position = text.index(chunk, position)
-        if chunk.isascii() and chunk.isalnum():
-            found.append(Span(position, position + len(chunk)))
+    if text.isascii():
+        return [_new(Span, found.span()) for found in _ASCII.finditer(text)]
+    spans: list[Span] = []
+    for part in _CHUNK.finditer(text):
+        chunk, (start, end) = part[0], part.span()
+        if chunk.isascii():
+            spans += [_new(Span, found.span()) for found in _ASCII.finditer(text, start, end)]
+        elif chunk.isalnum() and max(chunk) < _FIRST_IDEOGRAPH:
+            spans.append(Span(start, end))
         else:
-            _split(chunk, position, found)
-        position += len(chunk)
-    return found
+            _split(chunk, start, spans)
+    return spans
 
 
 def _split(chunk: str, offset: int, found: list[Span]) -> None:
-    start = 0
-    for index, char in enumerate(chunk):
+    end = 0
+    for emoji in _EMOJI.finditer(chunk):
+        _split_plain(chunk, Span(end, emoji.start()), offset, found)
+        start, end = emoji.span()
+        while end < len(chunk) and _clings(chunk[end]):
+            end += 1
+        found.append(Span(offset + start, offset + end))
+    _split_plain(chunk, Span(end, len(chunk)), offset, found)
+
+
+def _split_plain(chunk: str, part: Span, offset: int, found: list[Span]) -> None:
+    start = part.start
+    for index in range(*part):
+        char = chunk[index]
         if _kind(char) == _ALONE:
             if start < index:
                 found.append(Span(offset + start, offset + index))
@@ -72,7 +104,8 @@ def _split(chunk: str, offset: int, found: list[Span]) -> None:
         elif start < index and _kind(chunk[start]) == _ALONE and not _clings(char):
             found.append(Span(offset + start, offset + index))
             start = index
-    found.append(Span(offset + start, offset + len(chunk)))
+    if start < part.end:
+        found.append(Span(offset + start, offset + part.end))
 
 
 @lru_cache(maxsize=65536)

@@ -46,7 +46,12 @@ def test_words_are_those_of_berts_pre_tokenizer(text: str) -> None:
         ("nai\u0308ve a\u200bb", ["nai\u0308ve", "a\u200bb"]),
         ("他在Oslo", ["他", "在", "Oslo"]),
         ("go🎉now", ["go", "🎉", "now"]),
-        ("👩‍👩‍👧", ["👩‍", "👩‍", "👧"]),
+        ("👩‍👩‍👧", ["👩‍👩‍👧"]),
+        ("to🇳🇴🇩🇪🇫.", ["to", "🇳🇴", "🇩🇪", "🇫", "."]),
+        ("👍🏽👩🏽‍⚕️ok", ["👍🏽", "👩🏽‍⚕️", "ok"]),
+        ("🏳️‍🌈🏴󠁧󠁢󠁥󠁮󠁧󠁿🙂‍↔️", ["🏳️‍🌈", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "🙂‍↔️"]),
+        ("1️⃣2️⃣ #️⃣#x 12", ["1️⃣", "2️⃣", "#️⃣", "#", "x", "12"]),
+        ("♥️\u0301 →a→b ①\u200dカ", ["♥️\u0301", "→a→b", "①\u200dカ"]),
         ("10\u00a0km\u2028x", ["10", "km", "x"]),
         ("שלום, עולם", ["שלום", ",", "עולם"]),
         ("", []),
@@ -55,6 +60,13 @@ def test_words_are_those_of_berts_pre_tokenizer(text: str) -> None:
 )
 def test_words_of_known_texts(text: str, expected: list[str]) -> None:
     assert [text[start:end] for start, end in words(text)] == expected
+
+
+@given(st.text(st.characters(max_codepoint=0x2FFF) | st.characters(min_codepoint=0x3000), max_size=12), any_text)
+def test_words_of_a_chunk_do_not_depend_on_the_text_around_it(left: str, right: str) -> None:
+    both = words(f"{left} {right}")
+    shifted = [(start + len(left) + 1, end + len(left) + 1) for start, end in words(right)]
+    assert both == [*words(left), *shifted]
 
 
 def test_scripts_without_spaces() -> None:
