@@ -1,9 +1,10 @@
-"""Checkpoints: model, optimizer and progress in one safetensors file that is whole or not there."""
+"""Checkpoints: model, optimizers and progress in one safetensors file that is whole or not there."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,20 @@ from torch import nn
 from distill.errors import InputError
 
 MODEL, OPTIMIZER = "model/", "optimizer/"
+Optimizers = Sequence[torch.optim.Optimizer]
+"""Each has its own part of the parameters, and moments are numbered through all of them."""
 
 
-def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: dict[str, Any]) -> None:
-    """Write all that goes on: weights, the optimizer's moments, and `progress` as JSON.
+def save(path: Path, model: nn.Module, optimizers: Optimizers, progress: dict[str, Any]) -> None:
+    """Write all that goes on: weights, the optimizers' moments, and `progress` as JSON.
 
     Randomness needs no state: every epoch draws from its own number and the seed.
     """
     tensors = {MODEL + name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    for index, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"{OPTIMIZER}{index}/{name}": value.detach().cpu().contiguous() for name, value in moments.items()}
+    for optimizer, before in zip(optimizers, _before(optimizers), strict=True):
+        for index, moments in optimizer.state_dict()["state"].items():
+            own = f"{OPTIMIZER}{before + index}/"
+            tensors |= {own + name: value.detach().cpu().contiguous() for name, value in moments.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     save_file(tensors, fresh, metadata={"progress": json.dumps(progress)})
@@ -33,8 +38,14 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progres
     fresh.replace(path)
 
 
-def restore(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Put a checkpoint back into `model` and `optimizer`; returns its progress."""
+def _before(optimizers: Optimizers) -> list[int]:
+    """How many parameters the optimizers before each one have."""
+    counts = [sum(len(group["params"]) for group in each.param_groups) for each in optimizers]
+    return [sum(counts[:n]) for n in range(len(counts))]
+
+
+def restore(path: Path, model: nn.Module, optimizers: Optimizers) -> dict[str, Any]:
+    """Put a checkpoint back into `model` and `optimizers`; returns its progress."""
     try:
         with safe_open(path, framework="pt") as stored:
             progress = json.loads(stored.metadata()["progress"])
@@ -49,6 +60,9 @@ def restore(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> d
         if name.startswith(OPTIMIZER):
             index, moment = name.removeprefix(OPTIMIZER).split("/")
             state.setdefault(int(index), {})[moment] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for optimizer, before in zip(optimizers, _before(optimizers), strict=True):
+        groups = optimizer.state_dict()["param_groups"]
+        own = {index: state[before + index] for group in groups for index in group["params"] if before + index in state}
+        optimizer.load_state_dict({"state": own, "param_groups": groups})
     assert isinstance(progress, dict)
     return progress

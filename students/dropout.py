@@ -7,6 +7,9 @@ dropped follows from the same generator, whatever the number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -16,12 +19,23 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 NAME = "sdpa_with_cheap_dropout"
+_generator: ContextVar[torch.Generator | None] = ContextVar("generator", default=None)
+
+
+@contextmanager
+def drawing(generator: torch.Generator) -> Iterator[None]:
+    """Let what this thread drops follow from `generator` instead of PyTorch's own, which all threads share."""
+    before = _generator.set(generator)
+    try:
+        yield
+    finally:
+        _generator.reset(before)
 
 
 def dropped(values: torch.Tensor, chance: float) -> torch.Tensor:
     """`values` with each set to 0 by `chance`, the others raised so that the mean stays."""
     count = values.numel()
-    bits = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    bits = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None, generator=_generator.get())
     keep = bits.view(torch.int16)[:count].view(values.shape) >= round(chance * 2**16) - 2**15
     return values * keep.to(values.dtype).mul_(1 / (1 - chance))
 
@@ -63,3 +77,13 @@ def cheapen(model: Any) -> None:
         AttentionInterface.register(NAME, attention)
         AttentionMaskInterface.register(NAME, sdpa_mask)
         model.set_attn_implementation(NAME)
+
+
+def follows(model: Any) -> bool:
+    """Whether all that a model drops follows from `drawing`'s generator; a model may have dropout of its own kind."""
+    before, ids = torch.random.get_rng_state(), torch.zeros((1, 4), dtype=torch.long)
+    with drawing(torch.Generator()), torch.no_grad():
+        model.train()(input_ids=ids, attention_mask=torch.ones_like(ids))
+    after = torch.random.get_rng_state()
+    torch.random.set_rng_state(before)
+    return torch.equal(before, after)

@@ -21,21 +21,24 @@ from distill.progress import Progress, progress, say
 from distill.runs import replace_folder
 from distill.scores import Score, score_documents
 from students import checkpoints
-from students.batches import Batch, Step, Weighted, batches, collate, steps
+from students.batches import Step, Weighted, batches, collate, steps
 from students.decode import TagSet
-from students.dropout import cheapen
+from students.dropout import cheapen, follows
 from students.encode import Encoder
 from students.hardware import threads
 from students.memory import fit_of, heaviest
 from students.model import Student, load_student, longest_input, new_classifier, write_student, write_tokenizer
-from students.options import Recipe, TrainOptions
+from students.optimizers import optimizers
+from students.options import TrainOptions
 from students.pace import Pace
 from students.predictor import predict_encoded
 from students.processes import Processes, processes
 from students.report import TrainReport, config_of
 from students.runfolder import RunFolder
 from students.setting import Setting, setting_of
+from students.shares import Shares
 from students.targets import Examples, examples
+from students.team import Team
 from students.vocabulary import Vocabulary
 
 LOOK = 16
@@ -61,7 +64,8 @@ def run(options: TrainOptions) -> TrainReport:
         training = Training(setting, folder, Path(tokenizer), all_of_us)
         if all_of_us.first:
             folder.claim(config)  # only now, so that a call that cannot be right leaves nothing behind
-        return training.run()
+        with training.team:
+            return training.run()
 
 
 @dataclass
@@ -102,8 +106,12 @@ class Training:
         self.vocabulary = Vocabulary(self.model, ids, encoder.pad_id)
         if setting.hardware.device == "cpu":
             cheapen(self.model)
-        self.optimizer = _optimizer(self.model, self.recipe)
+        shares = setting.shares if setting.shares > 1 and follows(self.model) else 1
+        self.team = Team(shares, setting.hardware.threads // shares)
+        self.optimizers = optimizers(self.model, self.recipe, shares)
         self.trained = all_of_us.prepare(self.model)
+        bf16 = setting.hardware.bf16
+        self.shares = Shares(self.model, self.team, self.optimizers, bf16=bf16) if shares > 1 else None
         self.plan = [len(self.steps_of(epoch)) for epoch in range(self.recipe.epochs)]
         self.pace = Pace(self.recipe, sum(self.plan))
 
@@ -132,7 +140,7 @@ class Training:
     def go_on(self) -> None:
         """Take up what a stopped training left behind."""
         if self.folder.checkpoint.exists():
-            self.done = Done(**checkpoints.restore(self.folder.checkpoint, self.model, self.optimizer))
+            self.done = Done(**checkpoints.restore(self.folder.checkpoint, self.model, self.optimizers))
             say(f"{self.folder.path}: going on after epoch {self.done.epochs} of {self.recipe.epochs}")
         if len(set(self.processes.gathered(self.done.epochs))) > 1:
             raise CallError(f"not all processes see the checkpoint in {self.folder.path}; --out must be one for all")
@@ -151,6 +159,8 @@ class Training:
         # Dropout draws from torch's own generator: it starts every epoch anew, so resuming needs no state of it.
         torch.manual_seed(self.setting.options.seed * 1_000_003 + number + 499_979 * self.processes.rank)
         self.model.train()
+        if self.shares is not None:
+            self.shares.refresh()
         plan = self.steps_of(number)
         started = time.perf_counter()
         losses: list[float] = []
@@ -170,7 +180,7 @@ class Training:
         loss = sum(loss * count for loss, count in zip(losses, words, strict=True)) / max(sum(words), 1)
         return {
             "epoch": number + 1, "w0": w0, "w1": w1, "distilled": rows[DISTILLED], "gold": rows[GOLD],
-            "steps": len(plan), "loss": loss, "lr": self.optimizer.param_groups[0]["lr"],
+            "steps": len(plan), "loss": loss, "lr": self.optimizers[0].param_groups[0]["lr"],
             "tokens": tokens, "seconds": round(seconds, 3), "tokens_per_second": round(tokens / max(seconds, 1e-9), 1),
         }  # fmt: skip
 
@@ -183,30 +193,33 @@ class Training:
 
     def step(self, step: Step, lr: float) -> torch.Tensor:
         """One step of the optimizer; returns the loss that this process's windows add, over the step's words."""
+        for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
+            group["lr"] = lr
+        if self.shares is not None:
+            seed = f"{self.setting.options.seed}/{self.done.steps}"
+            return self.shares.step(step, self.losses, clip=self.recipe.clip, seed=seed)
         words, loss = max(step.words, 1), torch.zeros((), device=self.processes.device)
         for place, windows in enumerate(step.batches):
-            batch = collate(self.processes.share(windows), self.student.encoder.pad_id)
             with self.processes.apart(self.trained, place + 1 < len(step.batches)):
-                own = self.losses(batch) / words
+                own = self.losses(self.trained, self.processes.share(windows)) / words
                 (own * self.processes.count).backward()  # DDP takes the mean over processes, a step the sum
             loss += own.detach()
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         return loss
 
-    def losses(self, batch: Batch) -> torch.Tensor:
-        """The sum of the losses of a batch's words, each times its weight."""
-        hardware = self.setting.hardware
+    def losses(self, model: Any, windows: Sequence[Weighted]) -> torch.Tensor:
+        """The sum of the losses of the windows' words by a model, each times its weight."""
+        hardware, batch = self.setting.hardware, collate(windows, self.student.encoder.pad_id)
         ids, mask, at, tags, weights = (
             torch.from_numpy(each).to(self.processes.device, non_blocking=True)
             for each in (self.vocabulary.narrow(batch.ids), *batch[1:])
         )
         with torch.autocast(hardware.device, dtype=torch.bfloat16, enabled=hardware.bf16):
-            logits = self.trained(input_ids=ids, attention_mask=mask).logits
+            logits = model(input_ids=ids, attention_mask=mask).logits
         losses = nn.functional.cross_entropy(logits.flatten(0, 1)[at].float(), tags, reduction="none")
         # Divided by the number of words and not the sum of weights: lightly weighted rows pull lightly.
         return (losses * weights).sum()
@@ -243,7 +256,7 @@ class Training:
             row |= {"dev": dev.micro._asdict()}
         self.done.metrics.append(row | {"dev_seconds": round(time.perf_counter() - started, 3)})
         if first:
-            checkpoints.save(self.folder.checkpoint, self.model, self.optimizer, vars(self.done))
+            checkpoints.save(self.folder.checkpoint, self.model, self.optimizers, vars(self.done))
             self.folder.write_metrics(self.done.metrics)
         shown = f", dev F1 {dev.f1:.4f} (best {self.done.best_f1:.4f})" if dev is not None else ""
         speed = f"{row['tokens_per_second']:.0f} tokens/s"
@@ -258,7 +271,8 @@ class Training:
             return None
 
         def own(size: int) -> Score:
-            return score_documents(self.dev, predict_encoded(student, self.dev, self.dev_texts, size, bf16=bf16))
+            found = predict_encoded(student, self.dev, self.dev_texts, size, bf16=bf16, team=self.team)
+            return score_documents(self.dev, found)
 
         size = self.recipe.dev_batch_size
         try:
@@ -295,7 +309,7 @@ class Training:
         windows = [one for epoch in range(self.recipe.epochs) for s in self.steps_of(epoch) for one in s.windows]
 
         def works(smaller: int) -> None:
-            self.optimizer.zero_grad()
+            self.model.zero_grad()
             self.step(Step([heaviest(windows, smaller, tokens=tokens is not None)]), 0.0)
 
         remedy = fit_of(option, size, works, self.recipe.max_length if tokens else 1)
@@ -307,13 +321,3 @@ def _check_length(model: Any, max_length: int) -> None:
     if limit is not None and max_length > limit:
         hint = f"give --max-length {limit} --stride {limit // 4}"
         raise CallError(f"windows of {max_length} tokens: the student sees at most {limit}; {hint}")
-
-
-def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Fused AdamW; weight decay on matrices only, not on biases, norms and embeddings."""
-    embedding = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-    matrices = [p for p in model.parameters() if p.ndim >= 2 and id(p) not in embedding]
-    chosen = {id(p) for p in matrices}
-    rest = [p for p in model.parameters() if id(p) not in chosen]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.lr, fused=True)

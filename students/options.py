@@ -92,7 +92,7 @@ class TrainOptions(Options):
     seed: int = option(1, "everything random follows from it", at_least=0)
     device: str = option("auto", "auto: the GPU where there is one", choices=DEVICES)
     precision: str = option("auto", "auto: bf16 where the hardware has it", choices=PRECISIONS)
-    threads: int | None = option(None, "CPU threads; otherwise PyTorch's own choice", at_least=1)
+    threads: int | None = option(None, "CPU cores to use; otherwise all that the container gives", at_least=1)
     out: Path = option(help="the run folder")
     json: bool = option(False, "print the report as JSON")
 

@@ -13,6 +13,7 @@ from students.batches import by_length
 from students.decode import Floats, entities, word_scores
 from students.encode import Encoded, Ids
 from students.model import Student
+from students.team import ALONE, Team
 
 
 def predict_documents(student: Student, documents: Sequence[Document], batch_size: int = 32) -> list[Document]:
@@ -27,12 +28,13 @@ def predict_encoded(
     batch_size: int = 32,
     *,
     bf16: bool = False,
+    team: Team = ALONE,
 ) -> list[Document]:
     """predict_documents for texts that are encoded already, as a dev set is scored every epoch; if asked, in bf16."""
     encoder, tags = student.encoder, student.tags
     windows = [encoder.windows(text) for text in texts]
     rows = [encoder.row(text, window) for text, own in zip(texts, windows, strict=True) for window in own]
-    logits = iter(window_logits(student, rows, batch_size, bf16=bf16))
+    logits = iter(window_logits(student, rows, batch_size, bf16=bf16, team=team))
     result = []
     for document, text, own in zip(documents, texts, windows, strict=True):
         scores = word_scores(text, own, [next(logits) for _ in own], len(tags))
@@ -41,20 +43,28 @@ def predict_encoded(
 
 
 def window_logits(
-    student: Student, rows: Sequence[Ids], batch_size: int = 32, *, bf16: bool = False
+    student: Student, rows: Sequence[Ids], batch_size: int = 32, *, bf16: bool = False, team: Team = ALONE
 ) -> list[Floats]:
-    """Logits of rows of ids without those of the special tokens, each of shape (pieces, tags)."""
+    """Logits of rows of ids without those of the special tokens, each of shape (pieces, tags).
+
+    A team's threads divide the batches among them.
+    """
     encoder = student.encoder
     model: Any = student.model
     found: list[Floats] = [np.zeros((0, 0), np.float32)] * len(rows)
     was_training, device = model.training, next(model.parameters()).device
+
+    def find(share: int) -> None:
+        with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
+            for chosen in cut[share :: team.count]:
+                ids, mask = _padded([rows[i] for i in chosen], encoder.pad_id)
+                scores = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits.float().cpu().numpy()
+                for row, i in enumerate(chosen):
+                    found[i] = scores[row, len(encoder.prefix) : len(rows[i]) - len(encoder.suffix)]
+
     model.eval()
-    with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
-        for chosen in by_length(rows, batch_size):
-            ids, mask = _padded([rows[i] for i in chosen], encoder.pad_id)
-            scores = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits.float().cpu().numpy()
-            for row, i in enumerate(chosen):
-                found[i] = scores[row, len(encoder.prefix) : len(rows[i]) - len(encoder.suffix)]
+    cut = list(by_length(rows, batch_size))
+    team.map(find)
     model.train(was_training)
     return found
 

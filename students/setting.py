@@ -10,6 +10,11 @@ from students.hardware import Hardware, found_hardware
 from students.material import Material, read_material
 from students.options import Recipe, TrainOptions
 
+LEAST = 2
+"""Windows that are worth a thread of their own."""
+TOKENS = 32
+"""Tokens that are taken for a window where --batch-tokens does not count windows."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -20,6 +25,18 @@ class Setting:
     material: Material
     blend: Blend
     hardware: Hardware
+
+    @property
+    def shares(self) -> int:
+        """How many threads take a batch apart: all, as long as each has about LEAST windows or more.
+
+        One on a GPU, and where several processes divide the batches already.
+        """
+        if self.hardware.device != "cpu" or self.hardware.processes > 1:
+            return 1
+        tokens = self.options.batch_tokens
+        windows = self.recipe.batch_size if tokens is None else tokens // TOKENS
+        return max(1, min(self.hardware.threads, windows // LEAST))
 
 
 def setting_of(options: TrainOptions) -> Setting:

@@ -90,16 +90,16 @@ def test_accumulated_batches_make_the_step_of_one_large_batch(encoder: Path, gol
 def test_the_loss_is_a_mean_over_the_words_of_the_step_and_weights_scale_it(training: Training) -> None:
     (step,) = steps([training.steps_of(0)[0].windows], 1)
     training.model.eval()
-    whole = float(training.losses(collate(step.windows, 0)).detach())
-    single = sum(float(training.losses(collate([one], 0)).detach()) for one in step.windows)
+    whole = float(training.losses(training.model, step.windows).detach())
+    single = sum(float(training.losses(training.model, [one]).detach()) for one in step.windows)
     assert single == pytest.approx(whole, rel=1e-4)
     assert float(training.step(step, 0.0)) == pytest.approx(whole / step.words, rel=1e-5)
     light = [one._replace(weight=0.25) for one in step.windows]
-    assert float(training.losses(collate(light, 0)).detach()) == pytest.approx(whole / 4, rel=1e-4)
+    assert float(training.losses(training.model, light).detach()) == pytest.approx(whole / 4, rel=1e-4)
     window = step.windows[0].example
     marked = window._replace(weights=window.weights * (window.tags == 0))  # entities of score 0
-    teaches = float(training.losses(collate([Weighted(marked, 1.0)], 0)).detach())
-    assert 0 < teaches < float(training.losses(collate([Weighted(window, 1.0)], 0)).detach())
+    teaches = float(training.losses(training.model, [Weighted(marked, 1.0)]).detach())
+    assert 0 < teaches < float(training.losses(training.model, [Weighted(window, 1.0)]).detach())
 
 
 def test_rows_of_weight_zero_teach_nothing_when_weighted(encoder: Path, gold: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from students.encode import Encoder
 from students.model import load_student, new_classifier, write_tokenizer
 from students.options import TrainOptions
 from students.predictor import predict_documents
+from students.report import TrainReport
 from students.train import fit
 
 RUN = """
@@ -92,24 +93,30 @@ def test_the_student_loads_in_a_transformers_pipeline(encoder: Path, data: Path,
     assert found == {(e.start, e.end, e.label) for e in ours} != set()
 
 
-def test_the_seed_alone_decides_the_weights(encoder: Path, data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_seed_alone_decides_the_weights(encoder: Path, data: Path, tmp_path: Path, threads: int) -> None:
     before = torch.random.get_rng_state()
+    given = {"epochs": 2, "threads": threads}
     first, again, other = (
-        weights(fit(options(encoder, data, tmp_path / name, epochs=2, seed=seed)).folder / "student-last")
+        weights(fit(options(encoder, data, tmp_path / name, seed=seed, **given)).folder / "student-last")
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     )
     assert same(first, again) and not same(first, other)
     assert torch.equal(before, torch.random.get_rng_state())  # nobody else's randomness was touched
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 def test_killed_and_called_again_it_ends_with_the_very_same_student(
-    encoder: Path, data: Path, tmp_path: Path
+    encoder: Path, data: Path, tmp_path: Path, threads: int
 ) -> None:
-    whole = fit(options(encoder, data, tmp_path / "whole", epochs=5)).folder
+    def trained(name: str) -> TrainReport:
+        return fit(options(encoder, data, tmp_path / name, epochs=5, threads=threads))
+
+    whole = trained("whole").folder
     given = {
-        "distilled": [str(data / "distilled.jsonl")], "gold": [str(data / "gold.jsonl")], "threads": 1, "lr": 5e-3,
+        "distilled": [str(data / "distilled.jsonl")], "gold": [str(data / "gold.jsonl")], "lr": 5e-3,
         "dev": str(data / "dev.jsonl"), "student": str(encoder), "epochs": 5, "max_length": 64, "stride": 8,
-        "out": str(tmp_path / "cut"),
+        "threads": threads, "out": str(tmp_path / "cut"),
     }  # fmt: skip
     child = subprocess.Popen([sys.executable, "-c", RUN, json.dumps(given)], env={**os.environ, "PYTHONPATH": "."})
     metrics = tmp_path / "cut" / "metrics.jsonl"
@@ -118,10 +125,10 @@ def test_killed_and_called_again_it_ends_with_the_very_same_student(
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL, "the child ended before it could be killed"
     assert not (tmp_path / "cut" / "report.json").exists()
-    cut = fit(options(encoder, data, tmp_path / "cut", epochs=5))
+    cut = trained("cut")
     for name in ("student", "student-last"):
         assert same(weights(whole / name), weights(cut.folder / name))
-    assert (cut.epochs, cut.best_epoch) == (5, fit(options(encoder, data, tmp_path / "whole", epochs=5)).best_epoch)
+    assert (cut.epochs, cut.best_epoch) == (5, trained("whole").best_epoch)
     kept = [[json.loads(line) for line in (f / "metrics.jsonl").read_text().splitlines()] for f in (whole, cut.folder)]
     assert [(r["epoch"], r["loss"], r["dev"]) for r in kept[0]] == [(r["epoch"], r["loss"], r["dev"]) for r in kept[1]]
 
@@ -183,9 +190,12 @@ def test_what_was_cut_snapped_and_dropped_is_reported(encoder: Path, data: Path,
     assert "1 overlapping or discontinuous distilled entities were left out (LOC 1)" in text
 
 
-def test_a_loss_that_is_no_number_stops_with_epoch_and_step(encoder: Path, data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("threads", "clip"), [(1, 0.0), (2, 0.0), (2, 1.0)])
+def test_a_loss_that_is_no_number_stops_with_epoch_and_step(
+    encoder: Path, data: Path, tmp_path: Path, threads: int, clip: float
+) -> None:
     with pytest.raises(CallError, match=r"the loss is (nan|inf) in epoch 1, step \d+ of 6 \(rows s0-.* lower --lr"):
-        fit(options(encoder, data, tmp_path / "run", lr=1e30, clip=0.0, warmup=0.0))
+        fit(options(encoder, data, tmp_path / "run", lr=1e30, clip=clip, warmup=0.0, threads=threads))
 
 
 @pytest.mark.parametrize(
