@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future
 from students.decode import Floats
 from students.encode import Ids
 
-CALL = 256
+CALL = 512
 """Pieces a call takes at the most, unless one window has more."""
 
 Model = Callable[[Sequence[Ids]], Floats]

@@ -67,6 +67,8 @@ def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # calls have many shapes, and a pattern is kept for each
+    # Its arena hands one thread's memory to another, cold: two threads then do the work of 1.3 (docs/sealed-room.md).
+    options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
