@@ -30,7 +30,7 @@ from students.session import Session, session_of
 from students.thresholds import kept
 
 ENGINE = onnxruntime.__version__
-_AHEAD = 16384  # pieces in hand for each thread, and two more: enough for full calls, little enough to forget
+_AHEAD = 4096  # pieces in hand for each thread, and two more: enough for full calls, little enough to forget
 _TEXT = 16  # what a text weighs beside its pieces, so that empty ones have a bound too
 _SLOW = 0.001  # seconds to wait for the next text, after which what there is is run
 
