@@ -134,8 +134,8 @@ def check_company(student: Student, documents: Sequence[Document], together: Seq
     beside = [reading.logits for _, reading in student.read(_backwards(documents))][::2]
     flipped = words = 0
     for document, *company in zip(documents, together, beside, strict=True):
-        work, whole = student.taken_apart(document)
-        alone = whole([each() for each in work])[1].logits.argmax(-1)
+        pieces, whole = student.taken_apart(document)
+        alone = whole([student.alone(each) for each in pieces])[1].logits.argmax(-1)
         words += len(alone)
         flipped += max(int((alone != logits.argmax(-1)).sum()) for logits in company)
     if flipped > FLIPPED * words:

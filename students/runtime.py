@@ -23,6 +23,7 @@ from distill.document import Document
 from distill.errors import CallError, InputError
 from students.bundle import MODEL, TOKENIZER, Manifest, read_bundle
 from students.calls import CALL, Calls, Place
+from students.company import MOST, Company
 from students.decode import Floats, TagSet, entities, word_scores
 from students.encode import Encoded, Encoder, Ids, Window
 from students.engine import onnxruntime
@@ -119,16 +120,23 @@ class Student:
         finally:
             calls.drop()
 
-    def taken_apart(self, document: Document) -> tuple[list[Callable[[], Floats]], Whole]:
-        """A text as the work of its windows, each in a call of its own, and what makes an answer of the results.
+    def taken_apart(self, document: Document) -> tuple[list[Ids], Whole]:
+        """A text as the pieces of its windows, and what makes an answer of their logits, in the same order.
 
         `read` gives the same answers; this is for callers that share out turns between texts (students/turns.py).
-        The work may be done by any threads in any order.
         """
         encoded = self.encoder.encode(document.text)
         windows = self.encoder.windows(encoded)
-        work: list[Callable[[], Floats]] = [partial(self._alone, encoded.ids[w.start : w.end]) for w in windows]
-        return work, partial(self._finished, document, encoded, windows)
+        return [encoded.ids[w.start : w.end] for w in windows], partial(self._finished, document, encoded, windows)
+
+    def alone(self, pieces: Ids) -> Floats:
+        """A window's logits, shape (pieces, tags), from a call of its own."""
+        found: Floats = self._logits([pieces])[0]
+        return found
+
+    def company(self) -> Company:
+        """For windows of many callers: those of one length that wait at the same time share a call, where they may."""
+        return Company(self._logits, MOST if self._session.shared else 0)
 
     def _begun(self, document: Document, calls: Calls) -> _Text:
         encoded = self.encoder.encode(document.text)
@@ -150,10 +158,6 @@ class Student:
         encoder = self.encoder
         rows = encoder.rows(pieces)
         found: Floats = self._session.logits(rows)[:, len(encoder.prefix) : rows.shape[1] - len(encoder.suffix)]
-        return found
-
-    def _alone(self, pieces: Ids) -> Floats:
-        found: Floats = self._logits([pieces])[0]
         return found
 
     def _finished(

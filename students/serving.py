@@ -33,7 +33,7 @@ class Service:
 
     def __init__(self, student: Student, limits: Limits, threads: int) -> None:
         self.student, self.limits = student, limits
-        self.turns = Turns(threads)
+        self.turns, self.company = Turns(threads), student.company()
         self.inside = 0
         manifest = student.manifest
         self.facts = {"version": _version(), "model": manifest.files[MODEL]["sha256"], "precision": manifest.precision}
@@ -58,7 +58,7 @@ class Service:
             self.inside -= 1
 
     async def _answered(self, request: Request, question: Question) -> bytes:
-        answer = Answer(self.student, question)
+        answer = Answer(self.student, question, self.company)
         job = self.turns.add(answer.steps())
         done = asyncio.wrap_future(job.done)
         try:
@@ -68,6 +68,7 @@ class Service:
             done.result()
         finally:
             self.turns.cancel(job)
+            answer.give_up()
             done.cancel()
         self.metrics.answered(question.texts, answer.labels)
         return answer.body()

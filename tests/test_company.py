@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import onnx
@@ -18,6 +19,7 @@ from tiny_student import PIECES
 
 from distill.document import Document
 from students.calls import CALL, Calls
+from students.company import Company
 from students.decode import Floats
 from students.encode import Ids
 from students.runtime import Student
@@ -35,8 +37,8 @@ def student(request: pytest.FixtureRequest, tiny_run: Path, tmp_path_factory: py
 
 def alone(student: Student, text: str) -> Floats:
     """A text's logits, each of its windows in a call of its own."""
-    work, whole = student.taken_apart(Document("1", text))
-    return whole([each() for each in work])[1].logits
+    pieces, whole = student.taken_apart(Document("1", text))
+    return whole([student.alone(each) for each in pieces])[1].logits
 
 
 @given(company=st.lists(texts | st.text(max_size=30), max_size=40))
@@ -130,3 +132,32 @@ def test_few_long_texts_are_in_hand_at_once(word_bundle: Path) -> None:
     stream = finder.tag_stream(endless())
     for number, _ in zip(range(1, 6), stream, strict=False):
         assert asked <= number + 1
+
+
+@given(lengths=st.lists(st.integers(1, 90), min_size=1, max_size=60), most=st.sampled_from([0, 64, 256]))
+def test_whoever_comes_first_runs_the_call_for_those_of_one_length(lengths: list[int], most: int) -> None:
+    shapes: list[tuple[int, int]] = []
+
+    def model(pieces: Sequence[Ids]) -> Floats:
+        rows = np.stack(pieces)
+        shapes.append(rows.shape)
+        return rows[:, :, None].astype(np.float32)
+
+    company = Company(model, most)
+    guests = [company.add(np.full(length, at, np.int32)) for at, length in enumerate(lengths)]
+    company.leave(guests[0])
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(company.logits, guests[1:]))
+    assert [each.tolist() for each in found] == [[[at]] * lengths[at] for at in range(1, len(lengths))]
+    assert sum(rows for rows, _ in shapes) == len(lengths) - 1
+    assert all(rows == 1 or rows * length <= most for rows, length in shapes)
+
+
+def test_an_error_of_a_call_reaches_all_who_wait_for_it() -> None:
+    def model(pieces: Sequence[Ids]) -> NoReturn:
+        raise ValueError("no")
+
+    company = Company(model)
+    for guest in [company.add(np.zeros(3, np.int32)) for _ in range(2)]:
+        with pytest.raises(ValueError, match="no"):
+            company.logits(guest)
