@@ -97,6 +97,9 @@ class Reader:
         return Heard(found, about, None, "", answer)
 
     def _labelled(self, document: Document, answer: Answer, reply: Reply) -> dict[str, Any]:
+        if self.shape == "list" and _exchanged(document.text, answer.mentions):
+            turned = tuple(Mention(mention.label, mention.text) for mention in answer.mentions)
+            answer = replace(answer, mentions=turned, notes=(*answer.notes, "mention and type exchanged"))
         known: list[Mention] = []
         why: dict[int, str] = {}
         for position, mention in enumerate(answer.mentions):
@@ -126,6 +129,14 @@ class Reader:
     def blank(self, document: Document) -> Row:
         """A text without a visible character has no entities; nobody need be asked."""
         return self._labelled(document, Answer((), ("a blank text, not asked",)), Reply())
+
+
+def _exchanged(text: str, mentions: Sequence[Mention]) -> bool:
+    """Whether all types stand in the text and no mention does: `{"city": ["Oslo"]}` for `[{"Oslo": "city"}]`."""
+    folded = text.casefold()
+    return bool(mentions) and all(
+        mention.label in text and mention.text.casefold() not in folded for mention in mentions
+    )
 
 
 def _lost(mentions: Sequence[Mention], why: dict[int, str], alignment: Alignment) -> list[dict[str, str]]:

@@ -58,6 +58,13 @@ def test_open_types_label_every_occurrence_under_the_teachers_own_words(tmp_path
     assert (report.exact, report.lost.total()) == (3, 0)
 
 
+def test_open_types_given_as_a_dictionary_from_type_to_mentions_are_turned_round(tmp_path: Path) -> None:
+    report, document = replay(tmp_path, "Ann saw Oslo.", '{"people": ["Ann"], "city": ["Oslo"]}', prompt="open")
+    found = [(document.mention(entity), entity.label) for entity in document.entities]
+    assert found == [("Ann", "people"), ("Oslo", "city")]
+    assert report.notes["mention and type exchanged"] == 1
+
+
 def test_what_says_nothing_is_counted_by_its_reason(tmp_path: Path) -> None:
     answer = '[{"Ann": "person"}, {"left": "None"}, {"Oslo": "misc."}, {"Осло": "city"}, {"Bergen": "city"}]'
     report, document = replay(tmp_path, "Ann left Oslo (Осло).", answer, prompt="open")
