@@ -9,23 +9,28 @@ from typing import Literal
 from distill.alignment import Mention
 from distill.errors import NerDistillError
 from distill.labels import LabelSet
+from teachers.asides import another_text, aside
 from teachers.gathering import Gathered, record_of
-from teachers.literals import Atom, Pairs, Reading, Series, read_bracket
+from teachers.literals import Atom, Pairs, Reading, read_bracket
 
 Shape = Literal["dictionary", "list", "names"]
 """Type to mentions, `[{mention: type}]`, or the plain list of mentions that answers a question about one type."""
 
 _LISTS = re.compile(r"[\[［【{｛]")
 _START = {"dictionary": re.compile(r"[{｛]"), "list": _LISTS, "names": _LISTS}
-_JOINT = re.compile(r"[\s,;]*+")
-_THOUGHT_END = re.compile(r"</(?:think|thinking|reasoning|thought)>", re.IGNORECASE)
-_THOUGHT = re.compile(r"<(?:think|thinking|reasoning|thought)>", re.IGNORECASE)
+# What stands between the parts of one answer: blanks, fences, the bullets and numbers of a list.
+_JOINT = re.compile(r"(?:[\s,;]|```\w*|~~~\w*|(?<=\n)(?:[-*•]|\d{1,3}[.)])(?=[ \t]))*+")
+_THINKING = r"(?:\w+:)?(?:think|thinking|reasoning|thought|analysis|scratchpad)"
+_THOUGHT_END = re.compile(
+    rf"</{_THINKING}>|\[/THINK\]|◁/think▷|<\|END_THINKING\|>|<\|channel\|>final[^<{{\[]*<\|message\|>", re.IGNORECASE
+)
+_THOUGHT = re.compile(
+    rf"<{_THINKING}>|\[THINK\]|◁think▷|<\|START_THINKING\|>|<\|channel\|>(?:analysis|commentary)\b", re.IGNORECASE
+)
 _MARKER = re.compile(
     r"[\s*_#`>\-]*(?:(?:final|the)\s+)?(?:result|answer|output|entities|json|结果|答案)[\s*_`]*[:：]?[\s*_`]*\Z",
     re.IGNORECASE,
 )
-_ANNOUNCED = re.compile(r"(?:result|answer|output|entities|json|结果|答案)[\s*_`]*[:：]?[\s*_`]*\Z", re.IGNORECASE)
-_PROSE_GOES_ON = re.compile(r"[ \t.,;:!()*`'\"，。；、–—-]*+\w")
 _FENCE = re.compile(r"(?:```|~~~)[\w-]*\s*\Z")
 
 
@@ -58,14 +63,14 @@ def parse_answer(text: str, shape: Shape, labels: LabelSet | None = None) -> Ans
     if not text.strip():
         raise UnparsedAnswer("the answer is empty")
     notes: list[str] = []
-    found = _last(text, shape, notes)
+    found = _last(text, shape, notes, labels)
     if not found and '\\"' in text:
         text = text.replace('\\"', '"').replace("\\n", "\n")
-        found = _last(text, shape, notes)
+        found = _last(text, shape, notes, labels)
         notes.append("escaped quotes")
     if not found and "{{" in text:  # copied from a template that escapes its braces
         text = text.replace("{{", "{").replace("}}", "}")
-        found = _last(text, shape, notes)
+        found = _last(text, shape, notes, labels)
         notes.append("doubled braces")
     if not found:
         raise UnparsedAnswer(_nothing(text, shape))
@@ -74,16 +79,21 @@ def parse_answer(text: str, shape: Shape, labels: LabelSet | None = None) -> Ans
     for reading in found:
         notes += (mend for mend in reading.mended if mend not in notes)
         {"dictionary": gathered.dictionary, "list": gathered.pairs, "names": gathered.names}[shape](reading.value)
+    if gathered.elided and not truncated:
+        truncated = "the answer was shortened by an ellipsis"
+        notes.append(truncated)
     if truncated and not gathered.mentions:
         raise UnparsedAnswer(f"{truncated} before the first whole mention")
-    if gathered.unusable and not gathered.mentions:
-        raise UnparsedAnswer("no value of the dictionary is a mention")
+    if gathered.unusable and (labels or not gathered.mentions):
+        raise UnparsedAnswer("a value of the dictionary is neither a mention nor a list of mentions")
+    if shape == "dictionary" and gathered.strange and not gathered.said_a_label():
+        raise UnparsedAnswer("no label of the dictionary is known, and no value is a list of mentions")
     if shape == "list" and gathered.untyped and not gathered.mentions:
         raise UnparsedAnswer("no mention of the list has a type")
     return Answer(tuple(gathered.mentions), tuple(notes), _reasoning(text[: found[0].start]), bool(truncated))
 
 
-def _last(text: str, shape: Shape, notes: list[str]) -> list[Reading]:
+def _last(text: str, shape: Shape, notes: list[str], labels: LabelSet | None) -> list[Reading]:
     """The last dictionary or list, or the last run of them that belongs together."""
     found: list[Reading] = []
     ends = [match.end() for match in _THOUGHT_END.finditer(text)]
@@ -93,13 +103,14 @@ def _last(text: str, shape: Shape, notes: list[str]) -> list[Reading]:
         at = max(reading.end, start.end())
         if not _usable(reading, shape):
             continue
-        if found and shape == "dictionary" and _aside(text, reading) and not _says_nothing(found[-1]):
-            if "an empty dictionary within prose, passed over" not in notes:
-                notes.append("an empty dictionary within prose, passed over")
-            continue
+        if found and another_text(text, found[-1].end, reading.start):
+            notes.append("another text behind the answer")
+            break
         joint = _JOINT.match(text, found[-1].end) if found else None
         if joint and joint.end() == reading.start and _belongs(found, reading, joint.group(), shape):
             found.append(reading)
+        elif why := aside(text, reading, found, labels if shape == "dictionary" else None):
+            notes += [why] if why not in notes else []
         else:
             several = several or bool(found)
             found = [reading]
@@ -108,20 +119,6 @@ def _last(text: str, shape: Shape, notes: list[str]) -> list[Reading]:
     if len(found) > 1:
         notes.append("several dictionaries, joined")
     return found
-
-
-def _aside(text: str, reading: Reading) -> bool:
-    """Whether an empty dictionary is talked about: words go on behind it, and nothing in front announces an answer."""
-    if not _says_nothing(reading) or reading.stopped or not _PROSE_GOES_ON.match(text, reading.end):
-        return False
-    before = text[max(0, reading.start - 40) : reading.start].rpartition("\n")[2]
-    return bool(before.strip()) and not _ANNOUNCED.search(before)
-
-
-def _says_nothing(reading: Reading) -> bool:
-    """Whether a dictionary has no value at all, or only empty lists."""
-    value = reading.value
-    return isinstance(value, Pairs) and all(isinstance(one, Series) and not one.items for _, one in value.items)
 
 
 def _usable(reading: Reading, shape: Shape) -> bool:

@@ -9,8 +9,9 @@ from distill.alignment import Mention
 from distill.labels import LabelSet
 from teachers.literals import Atom, Pairs, Series, Value
 
-MENTION_KEYS = ("mention", "text", "entity", "span", "word", "value", "name")
-TYPE_KEYS = ("type", "label", "category", "class", "entity_type", "tag")
+MENTION_KEYS = ("mention", "text", "entity", "span", "word", "value", "name", "实体", "提及", "名称", "文本")
+TYPE_KEYS = ("type", "label", "category", "class", "entity_type", "tag", "类型", "类别", "标签")
+LIST_KEYS = ("mentions", "entities", "texts", "spans", "words", "values", "names", "examples", *MENTION_KEYS)
 WRAPPERS = frozenset({"entities", "named_entities", "ner", "result", "results", "answer", "output", "data"})
 PLACEHOLDERS = frozenset(
     {"none", "n/a", "null", "nil", "no entities", "no entity", "not applicable", "-", "无", "没有"}
@@ -27,10 +28,23 @@ def record_of(pairs: Pairs) -> Mention | None:
     return Mention(mention, label) if mention is not None and label is not None else None
 
 
+def _listed(pairs: Pairs) -> list[Mention]:
+    """Mentions of one type, written as `{"type": ..., "mentions": [...]}`."""
+    values = {key.casefold(): value for key, value in pairs.items if isinstance(key, str)}
+    label = next((value for key in TYPE_KEYS if isinstance(value := values.get(key), str)), None)
+    lists = (value for key in LIST_KEYS if isinstance(value := values.get(key), Series))
+    return [Mention(text, label) for text in _strings(next(lists, Series()))] if label is not None else []
+
+
 def _strings(value: Value) -> list[str]:
     """The strings of a value that is one, or a list of nothing else."""
     items = value.items if isinstance(value, Series) else [value]
     return [item for item in items if isinstance(item, str)] if all(isinstance(item, str) for item in items) else []
+
+
+def _beside_numbers(series: Series) -> list[str]:
+    """The strings of a list that holds nothing else but numbers: offsets, or a score."""
+    return _strings(Series([item for item in series.items if not isinstance(item, Atom)]))
 
 
 @dataclass
@@ -42,6 +56,8 @@ class Gathered:
     mentions: list[Mention] = field(default_factory=list)
     untyped: int = 0
     unusable: int = 0
+    strange: int = 0
+    elided: bool = False
 
     def dictionary(self, value: Value) -> None:
         """`{"PER": ["a", "b"]}`, a record, or either of them inside a wrapper."""
@@ -49,7 +65,11 @@ class Gathered:
             return self.pairs(value)
         if record := record_of(value):
             return self._add(record.text, record.label)
+        if listed := _listed(value):
+            return self._add_all(listed)
         wrapped = [inner for key, inner in value.items if isinstance(key, str) and _wraps(key, inner)]
+        if not wrapped and not any(self._all_known([_text(key)]) for key, _ in value.items):
+            wrapped = [inner for _, inner in value.items if self._has_lists(inner)][:1]
         if wrapped:
             self.notes.append("a dictionary within a dictionary")
             for inner in wrapped:
@@ -68,6 +88,7 @@ class Gathered:
     def _labelled(self, label: str, value: Value) -> None:
         """The mentions of one label, whatever they stand in."""
         strings = _strings(value)
+        self.strange += self._is_strange(label, value)
         if self._all_known(strings) and not self._all_known([label]):
             self._note_once("mention and type exchanged")
             for each in strings:
@@ -87,6 +108,14 @@ class Gathered:
             if _kind(value) == "a number":
                 self._add(value.text, label)
 
+    def _is_strange(self, label: str, value: Value) -> bool:
+        """Whether an unknown label has no list of mentions, as in `{"error": "overloaded"}`, or is no label at all."""
+        if self.labels is None or self._all_known([label]):
+            return False
+        if isinstance(value, Series):
+            return bool(value.items) and label.strip().casefold() in WRAPPERS
+        return not isinstance(value, Atom) and not (isinstance(value, str) and value.strip().casefold() in PLACEHOLDERS)
+
     def _all_known(self, words: list[str]) -> bool:
         """Whether these are labels, as far as the labels are known: `{"Ann": "PER"}` has them the other way round."""
         return self.labels is not None and bool(words) and all(self.labels.canonical(word) for word in words)
@@ -100,7 +129,10 @@ class Gathered:
             self._add(item, label)
         elif isinstance(item, Series):
             self.notes.append("a list within a list")
-            for one in _flat(item):
+            inner = list(_flat(item))
+            texts = [one for one in inner if isinstance(one, str)]
+            alone = len(texts) == 1 and all(isinstance(one, str | Atom) for one in inner)
+            for one in texts if alone else inner:  # numbers beside a mention are its offsets or its score
                 self._item(label, one)
         elif isinstance(item, Pairs):
             self.notes.append("a dictionary for a mention")
@@ -109,14 +141,29 @@ class Gathered:
             if isinstance(mention, str):
                 self._add(mention, label)
             else:
-                self.unusable += bool(item.items)
+                self.unusable += bool(item.items) and (self.labels is None or self._all_known([label]))
         else:
             self.notes.append(f"{_kind(item)} for a mention")
             if _kind(item) == "a number":  # a year or a number that the model forgot to quote
                 self._add(item.text, label)
 
+    def said_a_label(self) -> bool:
+        """Whether any mention has a label that counts."""
+        return any(self.labels is None or self._all_known([mention.label]) for mention in self.mentions)
+
+    def _has_lists(self, value: Value) -> bool:
+        """Whether this is the answer under a key of the model's own, as in `{"arguments": {"PER": [...]}}`."""
+        pairs = value.items if isinstance(value, Pairs) else []
+        return any(self._all_known([_text(key)]) and isinstance(inner, Series) for key, inner in pairs)
+
+    def _add_all(self, mentions: list[Mention]) -> None:
+        for mention in mentions:
+            self._add(mention.text, mention.label)
+
     def _add(self, text: str, label: str) -> None:
-        if text.strip():
+        if text.strip() in ("...", "…", "……"):  # "and so on", written as if it were a mention
+            self.elided = True
+        elif text.strip():
             self.mentions.append(Mention(text, label))
         else:
             self.notes.append("an empty mention")
@@ -137,7 +184,7 @@ class Gathered:
         for item in value.items if isinstance(value, Series) else [value]:
             if isinstance(item, Pairs):
                 self._typed(item)
-            elif isinstance(item, Series) and len(strings := _strings(item)) == 2:
+            elif isinstance(item, Series) and len(strings := _beside_numbers(item)) == 2:
                 self._typed(Pairs([(strings[0], strings[1])]))
             elif isinstance(item, Series) and any(not isinstance(one, str | Atom) for one in item.items):
                 self.notes.append("a list within a list")
@@ -149,6 +196,8 @@ class Gathered:
     def _typed(self, pairs: Pairs) -> None:
         if record := record_of(pairs):
             return self._add(record.text, record.label)
+        if listed := _listed(pairs):
+            return self._add_all(listed)
         for key, value in pairs.items:
             types = _strings(value)
             if self._all_known([_text(key)]) and types and not any(self._all_known([one]) for one in types):

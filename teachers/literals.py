@@ -28,6 +28,8 @@ _CALL = re.compile(r"(?:frozenset|set|list|tuple|dict)(?=\()")
 _PREFIX = re.compile(r"[uUbBrRfF]{1,2}(?=[\"'])")
 _BARE_KEY = re.compile(r"[^\W\d][\w/-]*+(?: [\w/-]++){0,4}(?=\s*[:：=])")
 _BARE_ITEM = re.compile(r"[^\s,;，；、\[\]{}()\"“”'‘’:：#/][^,，；;、\[\]{}\n\"“”]{0,200}+(?=[,，；;、\]}\n])")
+_GLOSS = re.compile(r"[ \t]+\([^()\"\n]{0,80}\)(?=\s*[,;\]}])")
+_KEY_IN_LIST = re.compile(r"""(?:"[^"\\\n]{1,60}"|'[^'\\\n]{1,60}'|“[^“”\n]{1,60}”)\s*[:：]\s*[\[［]""")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|U([0-9a-fA-F]{8})|([\s\S])|\Z)")
 _PLAIN_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "\n": ""}
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -137,7 +139,10 @@ class _Reader:
         """Whether the bracket ends here; a bracket that closes another one closes this one too."""
         while char := self.skip():
             if char not in CLOSING:
-                return False
+                unclosed = kind == "[" and self.stack[-2:-1] == ["{"] and _KEY_IN_LIST.match(self.text, self.at)
+                if unclosed:  # ["Ann", "LOC": ["Rome"]
+                    self.mend("a bracket that was never closed")
+                return bool(unclosed)
             if CLOSING[char] == kind:
                 if after_comma:
                     self.mend("a trailing comma")
@@ -257,6 +262,10 @@ class _Reader:
     def _closes(self, key: bool) -> bool:
         """Whether the quote just passed ends its string; if not, it is a quote or an apostrophe inside it."""
         text, after = self.text, self.at
+        if not key and (gloss := _GLOSS.match(text, after)):  # "Ann" (a sailor),
+            self.mend("a comment")
+            self.at = gloss.end()
+            return True
         at = self._blank(after)
         char = text[at : at + 1]
         if not char or text.find("\n", after, at) >= 0:

@@ -90,6 +90,26 @@ def test_a_list_of_open_types_is_read_through_the_slips_of_models(text: str) -> 
     assert said(text, "list") == {"person": ["Ann"], "place": ["Rome"]}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '1. {"Ann": "person"}\n2. {"Rome": "place"}',
+        '- {"Ann": "person"}\n- {"Rome": "place"}',
+        '```json\n{"Ann": "person"}\n```\n```json\n{"Rome": "place"}\n```',
+        '[{"实体": "Ann", "类型": "person"}, {"实体": "Rome", "类型": "place"}]',
+        '[{"type": "person", "mentions": ["Ann"]}, {"type": "place", "mentions": ["Rome"]}]',
+        '[["Ann", "person", 0, 3], ["Rome", "place", 9, 13]]',
+        '[{"Ann": "person"}, {"Rome": "place"}]\nNote: I write [] where there is nothing.',
+    ],
+)
+def test_a_list_is_read_whole_in_parts_in_records_and_beside_offsets(text: str) -> None:
+    assert said(text, "list") == {"person": ["Ann"], "place": ["Rome"]}
+
+
+def test_a_list_in_prose_is_not_the_answer_to_a_question_about_one_type() -> None:
+    assert [mention.text for mention in parse_answer('["Ann"]\nNote: [] means none.', "names").mentions] == ["Ann"]
+
+
 KNOWN = LabelSet((Label("PER", aliases=("person",)), Label("LOC")))
 
 
@@ -111,6 +131,61 @@ def test_a_known_label_tells_the_mention_from_its_type(text: str, shape: Shape) 
     for mention in parse_answer(text, shape, KNOWN).mentions:
         found.setdefault(KNOWN.canonical(mention.label) or mention.label, []).append(mention.text)
     assert found == {"PER": ["Ann", "Bo"], "LOC": ["Rome"]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"PER": ["Ann"], "LOC": ["Rome"]}\n\nMISC: {}',
+        '{"PER": ["Ann"], "LOC": ["Rome"]}\nperson: {}',
+        '{"PER": ["Ann"], "LOC": ["Rome"]}\n\nJustification: {"Ann": "is a sailor"}',
+        '{"PER": ["Ann"], "LOC": ["Rome"]}\nI left out {"DATE": ["Monday"]}.',
+        '{"PER": ["Ann"], "LOC": ["Rome"]}\n\n<text>\nBo left.\n</text>\nResult: {"PER": ["Bo"]}',
+        '{"PER": ["Ann"], "LOC": ["Rome"]}\n\nText: Bo left.\nResult: {"PER": ["Bo"]}',
+        '{"name": "extract", "arguments": {"PER": ["Ann"], "LOC": ["Rome"]}}',
+        '{"PER": [["Ann", 0, 3]], "LOC": [("Rome", (9, 13))]}',
+        '{"PER": ["Ann" (a sailor)], "LOC": ["Rome" (a city), "Rome"]}',
+        '{"PER": ["Ann", "LOC": ["Rome"]}',
+        '[{"type": "PER", "mentions": ["Ann"]}, {"type": "LOC", "mentions": ["Rome"]}]',
+        '<|channel|>analysis<|message|>{"PER": []}?<|end|><|start|>assistant<|channel|>final<|message|>'
+        '{"PER": ["Ann"], "LOC": ["Rome"]}',
+        '[THINK]{"PER": ["Bo"]}?[/THINK]{"PER": ["Ann"], "LOC": ["Rome"]}',
+    ],
+)
+def test_what_stands_around_an_answer_does_not_replace_it(text: str) -> None:
+    known = LabelSet((*KNOWN.labels, Label("MISC")))
+    answer = parse_answer(text, "dictionary", known)
+    assert list(dict.fromkeys((each.label, each.text) for each in answer.mentions)) == [("PER", "Ann"), ("LOC", "Rome")]
+    assert not answer.truncated
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("I'm sorry, I cannot give {} or anything like it.", "no dictionary"),
+        ("```python\nfound = {}\nfound['PER'] = ['Ann']\n```", "no dictionary"),
+        ('{"error": "overloaded"}', "no label of the dictionary is known"),
+        ('{"name": "extract", "arguments": "..."}', "no label of the dictionary is known"),
+        ('{"entities": ["Ann (PER)", "Rome (LOC)"]}', "no label of the dictionary is known"),
+        ('{"PER": ["Bo"], "LOC": {"Rome": "a city"}}', "neither a mention nor a list of mentions"),
+        ('Use {"PER": ["..."], "LOC": ["..."]}', "shortened by an ellipsis"),
+        ('<|channel|>analysis<|message|>Perhaps {"PER": []} or', "cut off inside <think>"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_not_no_entities_though_a_dictionary_stands_in_it(text: str, why: str) -> None:
+    with pytest.raises(UnparsedAnswer, match=why):
+        parse_answer(text, "dictionary", KNOWN)
+
+
+def test_an_empty_wrapper_or_a_null_under_an_unknown_label_says_no_entities() -> None:
+    for text in ('{"entities": []}', '{"DATE": null}', '{"DATE": "none"}', "There is nobody. {} Let me know!"):
+        assert parse_answer(text, "dictionary", KNOWN).mentions == ()
+
+
+def test_and_so_on_is_not_a_mention_but_the_end_of_a_shortened_answer() -> None:
+    answer = parse_answer('{"PER": ["Ann", "..."]}', "dictionary", KNOWN)
+    assert [mention.text for mention in answer.mentions] == ["Ann"]
+    assert answer.truncated
 
 
 def test_where_no_label_is_known_or_both_are_the_shape_decides() -> None:
@@ -146,7 +221,7 @@ def test_an_empty_dictionary_is_an_answer(text: str) -> None:
         ('<think>Ann or {"PER": ["Ann"]}</think> I cannot say.', "no dictionary"),
         ("<think>Let me see, Ann is", "cut off inside <think>"),
         ("{this is no dictionary}", "no dictionary"),
-        ('{"PER": {"Ann": 1}, "LOC": []}', "no value of the dictionary is a mention"),
+        ('{"PER": {"Ann": 1}, "LOC": []}', "neither a mention nor a list of mentions"),
     ],
 )
 def test_what_is_no_answer_is_never_no_entities(text: str, why: str) -> None:
@@ -205,7 +280,7 @@ def test_the_reasoning_before_the_answer_is_kept_without_the_word_result() -> No
 
 ANSWERS = st.dictionaries(
     st.text(min_size=1).filter(lambda key: key.strip() and key.strip().casefold() not in {"entities", "data"}),
-    st.lists(st.text(min_size=1).filter(str.strip), min_size=2),
+    st.lists(st.text(min_size=1).filter(lambda text: text.strip().strip(".…")), min_size=2),  # "..." says "and so on"
     min_size=1,
 )
 
