@@ -132,15 +132,17 @@ class Search:
     def _further(self, said: str, short: int, held: list[Span]) -> list[Place]:
         """More places for a string said more often than it stands free; none that another string reads exactly.
 
-        "Faro" said twice may be the "FARO" and the "Faro" of the text, "Serb" its "Serbs" and its "Serb"; but in an
-        answer that copies everything else "Ford" in the "Ford Fund" is not the verb.
+        "Faro" said twice may be the "FARO" and the "Faro" of the text, "Serb" its "Serbs" and its "Serb": teachers drop
+        an s, they do not add one. But in an answer that copies everything else "Ford" in the "Ford Fund" is not the
+        verb.
         """
         further = [place for place in self._source.equal(_bare(said)) if place.level <= SAME_NAME]
         name = self._copied and not said.islower() and not any(char.isspace() for char in said)
         further = [place for place in further if not covered(place.span, held) and not (name and place.lower)]
         if len(further) < short:
             more = self._variants(said, short, FINAL_S)
-            further += [place for place in more if not covered(place.span, held)]
+            longer = (place for place in more if place.end - place.start > len(_bare(said)))
+            further += [place for place in longer if not covered(place.span, held)]
         return further
 
     def _variants(self, said: str, demand: int, only: str = "") -> list[Place]:

@@ -37,6 +37,11 @@ def test_a_misspelt_name_keeps_the_name_that_is_nested_in_it() -> None:
     assert read("Bank of Lisbon opened", ("Lisbon", "LOC"), ("Bnak of Lisbon", "ORG")) == ["Lisbon", "Bank of Lisbon"]
 
 
+def test_a_repeat_may_have_lost_its_final_s_but_a_plural_said_twice_is_no_singular() -> None:
+    assert read("the Serbs met a Serb", ("Serb", "X"), ("Serb", "X")) == ["Serbs", "Serb"]
+    assert read("the Serbs met a Serb", ("Serbs", "X"), ("Serbs", "X")) == ["Serbs", None]
+
+
 FILLER = "Nothing of note was said by any of them on that day . "
 
 
