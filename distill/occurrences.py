@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -51,7 +52,7 @@ class Place:
     fragments: tuple[Span, ...] = ()
     lower: bool = False  # reads all lower case
     glued: bool = False  # part of a longer token
-    marks: int = 0  # how many marks of punctuation more or less than the mention has
+    marks: int = 0  # how many marks of punctuation it has and the mention has not, or the other way round
     span: Span = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -200,8 +201,14 @@ class Source:
             within = difference(found, inner) if len(key(said)) >= 4 or _letters(inner) == _letters(said) else None
             if within is None or not _trusted(within[0], found, inner):
                 return None
-        marks = abs(len(unspaced(found)) - len(unspaced(said))) if match[0] >= PUNCTUATION else 0
+        marks = _marks_apart(found, said) if match[0] >= PUNCTUATION else 0
         return Place(*span, *match, lower=found.islower(), glued=glued(self.text, *span), marks=marks)
+
+
+def _marks_apart(found: str, said: str) -> int:
+    """How many marks one of the two has that the other lacks."""
+    one, other = (Counter(char for char in unspaced(each) if not char.isalnum()) for each in (found, said))
+    return (one - other).total() + (other - one).total()
 
 
 def _parts(text: str, position: int, mixed: bool) -> bool:

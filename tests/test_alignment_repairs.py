@@ -154,3 +154,10 @@ def test_a_discontinuous_mention_carries_its_fragments() -> None:
 )
 def test_fragments_are_whole_words_in_order_within_one_sentence(text: str) -> None:
     assert one(text, "fingers hurt").status == "lost"
+
+
+def test_of_two_places_the_one_with_the_marks_that_were_said_is_taken() -> None:
+    text = "the growth factor alpha , and growth factor-alpha ; the ‘Nine Lives’ walk and the “Nine Lives” walk"
+    for said, at in (("[growth factor alpha]", 4), ("[growth factor-alpha]", 30), ("[“Nine Lives” walk]", 82)):
+        (entity,) = align(text, [Mention(said, "X")]).entities
+        assert entity.start == at, said
