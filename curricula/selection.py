@@ -169,13 +169,18 @@ def _vectors(options: SelectOptions, documents: Sequence[Document]) -> Any:
     import numpy
 
     try:
-        found = numpy.load(str(options.vectors), allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise CallError(f"{options.vectors}: no .npy file of numbers: {error}") from None
+        with Path(options.vectors or "").open("rb") as file:
+            found = numpy.lib.format.read_array(file, allow_pickle=False)
+    except OSError as error:
+        raise CallError(f"{options.vectors}: {error.strerror}") from None
+    except ValueError:  # numpy would advise to unpickle it
+        raise CallError(f"{options.vectors}: no .npy file of numbers, or a broken one") from None
     if found.ndim != 2 or len(found) != len(documents):
         raise CallError(
             f"{options.vectors} has the shape {found.shape}; a row for each of the {len(documents)} documents is needed"
         )
+    if found.dtype.kind not in "fiu" or not found.size or not numpy.isfinite(found).all():
+        raise CallError(f"{options.vectors}: holds something else than finite numbers")
     return found
 
 

@@ -68,6 +68,25 @@ def test_diverse_documents_come_from_different_clusters(tmp_path: Path) -> None:
         selected(tmp_path, documents[:2], "diversity", n=1, vectors=tmp_path / "v.npy")
 
 
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ([["a"], ["b"]], "finite numbers"), ([[1.0], [numpy.nan]], "finite numbers"), ([[], []], "finite numbers"),
+        ([[None], [{}]], "no .npy file"), (b"", "no .npy file"), (b"PK\x03\x04...", "no .npy file"),
+        (None, "No such file"),
+    ],
+)  # fmt: skip
+def test_what_holds_no_vectors_is_one_line(tmp_path: Path, values: Any, says: str) -> None:
+    path = tmp_path / "v.npy"
+    if isinstance(values, bytes):
+        path.write_bytes(values)
+    elif values is not None:
+        numpy.save(path, numpy.array(values))
+    with pytest.raises(CallError, match=says) as raised:
+        selected(tmp_path, [told(id=n) for n in range(2)], "diversity", n=1, vectors=path)
+    assert "pickle" not in str(raised.value)
+
+
 def test_a_measure_that_is_not_there_is_named_with_its_document(tmp_path: Path) -> None:
     for by, what in (("agreement", "`vote`"), ("alignment", "`label`"), ("entropy", "`predict --uncertainty`")):
         with pytest.raises(InputError, match=rf"in\.jsonl: document 'a' has no .*{what}"):
