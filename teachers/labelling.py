@@ -143,6 +143,7 @@ class _Run:
         error = None if task.cancelled() else task.exception()
         if error is not None and self._failure and not self._failure.done():
             self._failure.set_exception(error)
+            self._failure.exception()  # seen: it is raised by whoever called, and asyncio need not complain of it
 
     async def _fill(self, source: Iterator[Document | BadLine], size: int) -> bool:
         """Begin documents until the window is full; False once there is nothing left.
@@ -200,8 +201,6 @@ class _Run:
             if task.cancelled() or task.exception() is not None:
                 break
             self._write(task.result())
-        if self._failure and self._failure.done():
-            self._failure.exception()  # seen: it is raised by whoever called, and asyncio need not complain of it
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
