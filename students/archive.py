@@ -2,11 +2,14 @@
 
 Reading trusts nothing: every header must be, byte for byte, the one this module writes for its name and size. So there
 is no way to say link, device, folder, owner, sparse or extended header, and nothing is ever unpacked onto the disk.
+The file ends with a seal, a gzip member that holds nothing and names the sha256 of all bytes before it: gzip's own
+header may be changed, and even its data, without any change in what they unfold to.
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import re
 import tarfile
@@ -55,14 +58,21 @@ def header(name: str, size: int) -> bytes:
     return info.tobuf(tarfile.USTAR_FORMAT, "utf-8")
 
 
+def seal(digest: str) -> bytes:
+    """The end of an archive whose other bytes have this sha256: an empty gzip member with a comment."""
+    return b"\x1f\x8b\x08\x10\0\0\0\0\0\xff" + f"sha256 {digest}".encode() + b"\0\x03\0" + bytes(8)
+
+
 def pack(folder: Path, names: Sequence[str], out: Path) -> None:
     """Write the named files of a folder, in that order, as one archive that appears whole or not at all."""
     handle, fresh = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
     try:
-        with os.fdopen(handle, "wb") as raw:
+        with os.fdopen(handle, "w+b") as raw:
             with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
                 written = sum(_pack_one(cast(IO[bytes], packed), folder / name, name) for name in names)
                 packed.write(b"\0" * (2 * _BLOCK + -(written + 2 * _BLOCK) % _RECORD))
+            raw.seek(0)
+            raw.write(seal(hashlib.file_digest(raw, "sha256").hexdigest()))
             raw.flush()
             os.fsync(raw.fileno())
         Path(fresh).chmod(0o644)
@@ -101,6 +111,7 @@ def members(path: Path) -> Iterator[Member]:
             for _ in chunks:
                 pass
         _check_end(stream, path)
+    _check_seal(path)
 
 
 def _read_header(block: bytes, path: Path) -> tuple[str, int]:
@@ -142,6 +153,17 @@ def _check_end(stream: IO[bytes], path: Path) -> None:
     rest = _read(stream, _RECORD + 1, path)
     if len(rest) < _BLOCK or len(rest) > _RECORD or any(rest):
         raise InputError("damaged: does not end where it should; copy the bundle again", path=path)
+
+
+def _check_seal(path: Path) -> None:
+    """What was read says the same as when it was packed; here whether it is the same, byte for byte."""
+    with path.open("rb") as raw:
+        left, digest = path.stat().st_size - len(seal("0" * 64)), hashlib.sha256()
+        while left > 0 and (data := raw.read(min(left, _CHUNK))):
+            digest.update(data)
+            left -= len(data)
+        if raw.read() != seal(digest.hexdigest()):
+            raise InputError("damaged: its checksum does not hold; copy the bundle again", path=path)
 
 
 def _exactly(stream: IO[bytes], size: int, path: Path) -> bytes:
