@@ -116,13 +116,18 @@ def _manifest(row: Any, path: Path) -> Manifest:
 
 
 def _check(manifest: Manifest, path: Path) -> None:
-    integers = (manifest.max_length, manifest.stride, manifest.opset)
+    integers = (manifest.format, manifest.max_length, manifest.stride, manifest.opset)
+    limits, tolerances = manifest.thresholds, manifest.tolerances
+    tables = (manifest.files, limits, tolerances, manifest.verified, manifest.data, manifest.scores)
     sound = (
-        bool(manifest.labels) and all(isinstance(label, str) and label for label in manifest.labels)
-        and all(type(value) is int for value in integers) and isinstance(manifest.files, dict)
-        and isinstance(manifest.tolerances, dict) and type(manifest.temperature) in (int, float)
-        and manifest.temperature > 0 and isinstance(manifest.thresholds, dict)
-        and all(type(value) in (int, float) and 0 <= value <= 1 for value in manifest.thresholds.values())
+        all(isinstance(label, str) and label for label in manifest.labels)
+        and 0 < len(manifest.labels) == len(set(manifest.labels)) and all(type(value) is int for value in integers)
+        and all(isinstance(table, dict) for table in tables) and manifest.precision in ("int8", "fp32")
+        and type(manifest.reduce_range) is bool and isinstance(manifest.made_by, str)
+        and _is_number(manifest.temperature) and 0.01 <= manifest.temperature <= 100
+        and all(_is_number(value) and 0 <= value <= 1 for value in limits.values())
+        and all(_is_number(value) and value >= 0 for value in tolerances.values())
+        and set(limits) <= set(manifest.labels)
     )  # fmt: skip
     if not sound:
         raise InputError("damaged: a value is not of its kind", path=path)
@@ -133,6 +138,10 @@ def _check(manifest: Manifest, path: Path) -> None:
     missing = [name for name in NEEDED if name not in manifest.files]
     if missing:
         raise InputError(f"damaged: lists no {', '.join(missing)}", path=path)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float)
 
 
 def _check_name(name: str, path: Path) -> None:
