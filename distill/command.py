@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import inspect
 import os
 import sys
@@ -13,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from distill.errors import NerDistillError
+from distill.errors import CallError, NerDistillError
 from distill.options import build, field_types, flag_of, read_project, table_for
 
 COMMANDS: dict[str, type] = {}
@@ -51,7 +52,10 @@ def _options(key: str, options: type, given: dict[str, Any]) -> Any:
 def reported(call: Callable[[], int | None]) -> int:
     """Run `call`; our own errors become one line on stderr and their exit code, others keep their traceback."""
     try:
-        return call() or 0
+        code = call() or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a full disk can still be told
+        return code
     except NerDistillError as error:
         print(f"ner-distill: {error}", file=sys.stderr)
         return error.exit_code
@@ -59,8 +63,23 @@ def reported(call: Callable[[], int | None]) -> int:
         print("ner-distill: interrupted; the same command goes on where it was", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()
         return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _forget_stdout()
+        print(f"ner-distill: {error.filename or 'the output'} cannot be written: {error.strerror}", file=sys.stderr)
+        return CallError.exit_code
+
+
+def _forget_stdout() -> None:
+    """Send what standard output can no longer take nowhere, or Python would complain of it once more as it ends."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parameters(options: type) -> list[inspect.Parameter]:

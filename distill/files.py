@@ -24,6 +24,7 @@ _UNWRITABLE = (
 )  # fmt: skip
 STREAM = "-"  # as a path: standard input for a reader, standard output for a writer
 _PACKED = (".gz", ".zst")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # what such a file begins with; its lines would be rubbish, not bad rows
 
 
 def existing(path: str | Path, what: str = "file") -> Path:
@@ -59,6 +60,8 @@ def open_lines(path: str | Path, errors: Literal["strict", "surrogateescape"] = 
     try:
         with _open_binary(Path(path)) as lines:
             for number, raw in enumerate(lines, 1):
+                if number == 1 and raw.startswith(_UTF16):
+                    raise InputError("is UTF-16, not UTF-8; convert the file first", path=path)
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8", errors)
                 yield number, line.removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from distill.clashes import keep_apart, named
 from distill.document import Document
-from distill.errors import CallError
+from distill.errors import CallError, InputError
 from distill.files import STREAM, existing, whole_or_not_at_all
 from distill.intake import Row
 from distill.jsonl import dump_line
@@ -42,7 +42,10 @@ class Rejects:
             say(f"{row.source}:{row.line}: {row.reason}; left out")
             return
         if self._out is None:
-            self._out = self.file.open("w", encoding="utf-8", newline="\n")
+            try:
+                self._out = self.file.open("w", encoding="utf-8", newline="\n")
+            except OSError as error:
+                raise InputError(f"cannot be written: {error.strerror}", path=self.file) from None
         said = {"source": row.source, "line": row.line, "error": row.reason, "raw": row.raw}
         self._out.write(dump_line(said) + "\n")
 
@@ -51,7 +54,7 @@ class Rejects:
         if self._out is not None:
             self._out.close()
         elif self.file is not None:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 self.file.unlink()
 
 
@@ -76,6 +79,8 @@ def predict(options: PredictOptions) -> PredictReport:
 
     Rows that are no Documents are reported and left out; the report counts them.
     """
+    if options.out is not None and str(options.out) == STREAM:
+        options = replace(options, out=None)
     inputs = _inputs(options)
     student = Student.load(options.bundle, options.threads or (1 if options.text is not None else None))
     student.thresholds.update(thresholds(options.threshold, student.manifest.labels))
@@ -150,6 +155,8 @@ def _target(out: Path | None) -> Iterator[Write]:
         with whole_or_not_at_all(out) as file:
             yield lambda text: _put(file, text)
         return
+    if sys.stdout is None or sys.stdout.closed:
+        raise CallError("standard output is closed; name a file with --out")
     yield _to_stdout
 
 
@@ -164,4 +171,4 @@ def _to_stdout(text: str) -> None:
 
 
 def _rejected_file(out: Path | None) -> Path | None:
-    return None if out is None else out.with_name(f"{out.name.removesuffix('.jsonl')}.rejected.jsonl")
+    return None if out is None else out.parent / f"{out.name.removesuffix('.jsonl')}.rejected.jsonl"

@@ -164,6 +164,38 @@ def test_what_standard_input_lacks_is_said(word_bundle: Path) -> None:
     assert (empty.stdout, empty.stderr) == (b"", b"the input holds no documents\n")
 
 
+def test_where_the_answer_cannot_go_is_one_line(word_bundle: Path, tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    call = f"{sys.executable} -m cli predict {word_bundle} --text Oslo"
+    places = [(" >&-", b"standard output is closed"), (f" --out {root.anchor}", b"it is a folder")]
+    if Path("/dev/full").exists():
+        places.append((" >/dev/full", b"cannot be written: No space left"))
+    for words, said in places:
+        done = subprocess.run(call + words, shell=True, capture_output=True, cwd=root, check=False)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1) and said in done.stderr, words
+    (tmp_path / "out.rejected.jsonl").mkdir()
+    (tmp_path / "in.jsonl").write_text("{\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"out\.rejected\.jsonl: cannot be written"):
+        predict(PredictOptions(bundle=word_bundle, inputs=(tmp_path / "in.jsonl",), out=tmp_path / "out.jsonl"))
+
+
+def test_a_dash_as_out_is_standard_output(
+    word_bundle: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.jsonl").write_text('{"text": "Oslo"}\n{\n', encoding="utf-8")
+    predict(PredictOptions(bundle=word_bundle, inputs=(Path("in.jsonl"),), out=Path("-")))
+    assert _said(capfdbinary)[0]["text"] == "Oslo"
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_utf_16_is_no_heap_of_bad_rows(word_bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("Oslo\nLima\n".encode("utf-16"))
+    with pytest.raises(InputError, match=r"a\.txt: is UTF-16"):
+        predict(PredictOptions(bundle=word_bundle, inputs=(path,), out=tmp_path / "out.jsonl"))
+
+
 def test_somebody_at_a_terminal_is_told_that_it_is_their_turn(word_bundle: Path) -> None:
     ours, theirs = os.openpty()
     call = [sys.executable, "-m", "cli", "predict", str(word_bundle)]
