@@ -40,7 +40,7 @@ chosen on these documents, so expect a little less elsewhere.
 |---|---|
 | precision | {manifest.precision}{", weights of 7 bits (for CPUs without VNNI)" if manifest.reduce_range else ""} |
 | windows | {manifest.max_length} tokens, neighbours share {manifest.stride}; nothing is cut |
-| graph | ONNX opset {manifest.opset}, input `input_ids`, one unpadded row at a time, output `logits` |
+| graph | ONNX opset {manifest.opset}, input `input_ids`, unpadded rows of one length, output `logits` |
 | checked on | {verified["instructions"]}, onnxruntime {verified["onnxruntime"]} |
 | fp32 logits | at most {tolerances["logits_found"]:.1e} from PyTorch's ({tolerances["logits"]:g} allowed) |
 | licence | {manifest.data.get("licence") or "not stated"} |

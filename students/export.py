@@ -82,6 +82,7 @@ def export(options: ExportOptions) -> ExportReport:
     _check_target(options.out)
     wait_without_spinning()
     outside = resolve("students.model:load_student", "export")(options.run)
+    thresholds(options.threshold, outside.tags.labels)  # a mistake in them is said before the work
     gates = resolve("students.gates", "export")
     proof = evidence(options.run, options.verify, outside.tags.labels, options.licence)
     say(f"tracing the student to ONNX, then checking it on {len(proof.documents)} documents")

@@ -72,11 +72,16 @@ def selftest(options: SelftestOptions) -> SelftestReport:
 def _documents(data: bytes, path: Path) -> list[Document]:
     try:
         lines = data.decode("utf-8").removesuffix("\n").split("\n")
-        return [document_from_json(parse_line(line)) for line in lines]
+        found = [document_from_json(parse_line(line)) for line in lines]
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8: {error}", path=path) from None
     except InputError as error:
         raise error.at(path) from None
+    for number, document in enumerate(found, 1):
+        unsure = document.meta.get("uncertainty")
+        if not (isinstance(unsure, dict) and type(unsure.get("margin")) in (int, float)):
+            raise InputError("no text that export recorded: meta has no uncertainty's margin", path=path, line=number)
+    return found
 
 
 def reason(manifest: Manifest, here: str, engine: str) -> str:

@@ -34,6 +34,14 @@ def fp32_bundle(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return export_tiny(tiny_run, tmp_path_factory.mktemp("fp32") / "bundle", precision="fp32")
 
 
+def test_a_mistyped_threshold_is_said_before_the_work(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CallError, match="does not know 'PRE'"):
+        export_tiny(tiny_run, tmp_path / "bundle", threshold=("PRE=0.5",))
+    assert "tracing" not in capsys.readouterr().err
+
+
 def test_fp32_answers_as_pytorch_does(tiny_run: Path, fp32_bundle: Path) -> None:
     gold = list(read_jsonl(tiny_run / "gold.jsonl"))
     found = Student.load(fp32_bundle).tag(SENTENCES)

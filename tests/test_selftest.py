@@ -53,7 +53,7 @@ def test_the_likely_reason_of_a_difference_is_named(tmp_path: Path) -> None:
     assert "memory" in reason(manifest, "avx512_vnni", "1.31.1")
 
 
-@pytest.mark.parametrize("lines", ["", "no json\n", '{"id": "x", "text": 5}\n'])
+@pytest.mark.parametrize("lines", ["", "no json\n", '{"id": "x", "text": 5}\n', '{"text": "Oslo"}\n'])
 def test_a_selftest_without_texts_is_a_broken_bundle(tmp_path: Path, lines: str) -> None:
     with pytest.raises(InputError, match=r"selftest\.jsonl"):
         selftest(_bundle(tmp_path, lines))
