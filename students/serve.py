@@ -84,7 +84,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        raise CallError(f"cannot listen on {host} port {port}: {error.strerror or error}; try another --port") from None
+        why = str(error.strerror or error).partition(" (while")[0]
+        raise CallError(f"cannot listen on {host} port {port}: {why}; try another --port") from None
     with listener:
         yield listener
 
@@ -93,7 +94,8 @@ def _server(app: Any, options: ServeOptions) -> Any:
     import uvicorn
 
     config = uvicorn.Config(
-        app, log_config=None, log_level="critical", access_log=False, ws="none", lifespan="on", server_header=False,
+        app, http=resolve("students.wire:Wire", _EXTRA), log_config=None, log_level="critical", access_log=False,
+        ws="none", lifespan="on", server_header=False,
         proxy_headers=False, limit_concurrency=options.queue + _CONNECTIONS, timeout_keep_alive=30,
         timeout_graceful_shutdown=int(options.timeout) + 1,
     )  # fmt: skip

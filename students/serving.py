@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from students import interface
 from students.answering import Answer
@@ -54,6 +55,8 @@ class Service:
         except TimeoutError:
             sentence = f"not done in {self.limits.timeout:g} seconds; ask for less at a time, or later"
             raise Refused(503, sentence, {"Retry-After": "5"}) from None
+        except ClientDisconnect:
+            raise Refused(499, "left before the body was whole") from None
         finally:
             self.inside -= 1
 

@@ -18,6 +18,7 @@ import uvicorn
 from students.asking import Limits
 from students.runtime import Student
 from students.serving import Service, application
+from students.wire import Wire
 
 JSON = {"Content-Type": "application/json"}
 
@@ -79,7 +80,9 @@ def running(
     """A service in a thread of this process, with two threads of its own."""
     given = {"max_body": 100_000, "max_text": 5_000, "queue": 64, "timeout": 60.0, **limits}
     service = Service(kind.load(bundle, threads=1), Limits(**given), 2)
-    config = uvicorn.Config(application(service, token), log_config=None, ws="none", lifespan="on", access_log=False)
+    config = uvicorn.Config(
+        application(service, token), http=Wire, log_config=None, ws="none", lifespan="on", access_log=False
+    )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

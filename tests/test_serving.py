@@ -22,6 +22,7 @@ from distill.jsonl import document_from_json
 from students.runtime import Student
 from students.serve import serve
 from students.serve_options import ServeOptions
+from students.wire import HEAD, Wire
 
 PROGRAM = """
 import sys
@@ -156,6 +157,33 @@ def test_a_caller_who_leaves_leaves_nothing_behind(word_bundle: Path) -> None:
         with call.begun(body, len(body)):
             until(lambda: call.service and call.service.inside)
         until(lambda: call.service and not call.service.inside)
+        assert call.tag({"text": "Oslo"}).status == 200
+
+
+def test_a_caller_who_leaves_in_the_middle_of_a_body_is_no_fault(word_bundle: Path) -> None:
+    with running(word_bundle) as call:
+        assert call.service
+        call.begun(b'{"text": "Oslo"}', sent=5).close()
+        until(lambda: call.service and call.service.metrics.requests["/tag", "POST", 499])
+        assert call.service.metrics.faults == 0
+
+
+def test_a_head_without_end_is_refused_and_one_that_does_not_come_is_not_waited_for(
+    word_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def soon(wire: Wire) -> None:
+        wire._timer = wire.loop.call_later(0.2, wire._late)
+
+    with running(word_bundle) as call:
+        with socket.create_connection(("127.0.0.1", call.port), timeout=60) as line:
+            line.sendall((b"POST /tag HTTP/1.1\r\nX: ").ljust(HEAD + 1, b"a"))
+            assert line.recv(100).startswith(b"HTTP/1.1 431 ")
+        with monkeypatch.context() as patch:
+            patch.setattr(Wire, "_wait", soon)
+            for begun in (b"", b"POST /tag HTTP/1.1\r\nHost: x\r\n"):
+                with socket.create_connection(("127.0.0.1", call.port), timeout=60) as line:
+                    line.sendall(begun)
+                    assert line.recv(100) == b""
         assert call.tag({"text": "Oslo"}).status == 200
 
 
