@@ -132,7 +132,9 @@ def collect(options: BatchCollectOptions) -> BatchReport:
         return report
     store = Store(store_path(asked))
     try:
-        failed = asyncio.run(_stored(store, submission, pairs, endpoint_of(asked).address, purse_for(asked)))
+        failed = asyncio.run(
+            _stored(store, submission, pairs, endpoint_of(asked).address, purse_for(asked), report=report)
+        )
     finally:
         store.close()
     report.errors, report.answered = len(failed), report.requests - len(failed)
@@ -224,25 +226,39 @@ def _downloaded(server: BatchServer, submission: Submission, report: BatchReport
 
 
 async def _stored(
-    store: Store, submission: Submission, pairs: Sequence[tuple[Part, list[Path]]], address: str, purse: Purse
+    store: Store,
+    submission: Submission,
+    pairs: Sequence[tuple[Part, list[Path]]],
+    address: str,
+    purse: Purse,
+    *,
+    report: BatchReport,
 ) -> dict[str, str]:
-    """Every answer into the store; the requests that have none by key, with the reason."""
+    """Every answer into the store; the requests that have none by key, with the reason.
+
+    The report tells of lines that are no results and of results that answer nothing here; a CallError where none does.
+    """
     failed: dict[str, str] = {}
     known: set[str] = set()
-    strays: set[str] = set()
+    found: set[str] = set()
+    unread: dict[str, None] = {}
     for part, files in pairs:
         asked = {request.key: (request, talk) for request, talk in read_requests(submission, part, address)}
         known |= asked.keys()
         why = dict.fromkeys(asked, "batch: no result for this request")
         results = chain.from_iterable(map(read_results, files))
         while some := list(islice(results, AT_ONCE)):
-            strays |= {key for key, _ in some if key not in asked}
+            unread |= {str(reply.error): None for key, reply in some if key is None}
+            found |= {key for key, _ in some if key is not None}
             mine = [(key, _priced(reply, purse)) for key, reply in some if key in asked]
             why |= {key: reply.error for key, reply in mine if reply.error}
             await asyncio.gather(*(store.keep(*asked[key], reply) for key, reply in mine))
         failed |= {key: reason for key, reason in why.items() if not store.find(*asked[key])}
-    if strays - known:
-        raise CallError(f"{len(strays - known)} results are of no request of this submission; check --results")
+    strays = len(found - known)
+    if strays and not found & known:
+        raise CallError(f"{strays} results are of no request of this submission; check --results")
+    report.said += [f"{line}; left out" for line in unread]
+    report.said += [f"{strays} results are of no request of this submission; left out"] if strays else []
     return failed
 
 

@@ -160,11 +160,18 @@ def read_requests(submission: Submission, part: Part, endpoint: str) -> Iterator
         yield request, Conversation(identity, messages)
 
 
-def read_results(path: Path) -> Iterator[tuple[str, Reply]]:
-    """The results of a batch by `custom_id`, in the order of the file: a reply each, or the error in its place."""
-    for number, line in open_lines(path):
+def read_results(path: Path) -> Iterator[tuple[str | None, Reply]]:
+    """The results of a batch by `custom_id`, in the order of the file: a reply each, or the error in its place.
+
+    A line that is no result, as a broken download ends with, has no id, and says in its reply where it stands.
+    """
+    for number, line in open_lines(path, "surrogateescape"):
         if line.strip():
-            row = parse_line(line, path, number)
+            try:
+                row = parse_line(line, path, number)
+            except InputError as error:
+                yield None, Reply(error=str(error))
+                continue
             yield str(row.get("custom_id")), _reply(row)
 
 

@@ -126,6 +126,23 @@ def test_results_that_are_here_need_no_server(tmp_path: Path) -> None:
         collect(collecting(tmp_path))
 
 
+def test_a_line_that_is_no_result_and_one_of_another_batch_keep_no_other_from_being_collected(tmp_path: Path) -> None:
+    with batching() as server:
+        submit(options(tmp_path, server, files_only=True))
+        server.files["f"], server.batches["b"] = (tmp_path / "L.batch-001.jsonl").read_bytes(), {"input_file_id": "f"}
+        lines = server.results("b")[0].splitlines()
+    results = tmp_path / "results.jsonl"
+    foreign = b'{"custom_id": "another", "response": {"status_code": 200, "body": {}}}'
+    results.write_bytes(foreign)
+    with pytest.raises(CallError, match="1 results are of no request"):
+        collect(collecting(tmp_path, results=(results,)))
+    results.write_bytes(b"\n".join([foreign, *lines[:-1], lines[-1][:40]]))
+    done = collect(collecting(tmp_path, results=(results,)))
+    assert (done.answered, done.errors, done.exit_code) == (4, 1, 1)
+    assert any(f"{results}:6:" in line and "left out" in line for line in done.lines())
+    assert "1 results are of no request of this submission; left out" in done.lines()
+
+
 def test_what_cannot_be_a_batch_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with batching() as server:
         with pytest.raises(CallError, match="more than --budget"):
