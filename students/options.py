@@ -89,7 +89,7 @@ class TrainOptions(Options):
     stride: int | None = option(None, _from_recipe("stride", "tokens that windows of a long text share"), at_least=0)
     weight_decay: float | None = option(None, _from_recipe("weight_decay", "AdamW's, on matrices"), at_least=0)
     clip: float | None = option(None, _from_recipe("clip", "longest gradient, 0 for no limit"), at_least=0)
-    seed: int = option(1, "everything random follows from it", at_least=0)
+    seed: int = option(1, "everything random follows from it", at_least=0, at_most=2**32 - 1)
     device: str = option("auto", "auto: the GPU where there is one", choices=DEVICES)
     precision: str = option("auto", "auto: bf16 where the hardware has it", choices=PRECISIONS)
     threads: int | None = option(None, "CPU cores to use; otherwise all that the container gives", at_least=1)

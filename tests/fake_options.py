@@ -20,5 +20,5 @@ class FakeOptions(Options):
     step_rows: int = option(10, "rows an epoch", at_least=1)
     fails: bool = option(False, "whether it fails")
     sleep: float = option(0.0, "seconds", at_least=0)
-    seed: int = option(1, "seed")
+    seed: int = option(1, "seed", at_most=9)
     out: Path = option(help="run folder")

@@ -38,6 +38,7 @@ step-rows = 20
 like = "plain"
 match-steps = "k=2"
 """
+RING = 'like = "k=2"\nmatch-steps = "b"\n[arms.b]\nlike = "plain"\nmatch-steps = "twin"'
 FOREVER = TOML + '[arms.slow]\nquality = 0.7\nsleep = 600\n'
 CALL = """
 import sys
@@ -263,10 +264,15 @@ def test_a_dry_run_says_what_would_be_run_and_leaves_nothing(tmp_path: Path) -> 
         ('gold = "gold.jsonl"', 'gold = "gone.jsonl"', r"gone.jsonl: no such file of the data gold"),
         ('gold = "gold.jsonl"', "", r"no file is given for the data gold: --gold FILE, or gold under \[data\]"),
         ('like = "k=2"', 'like = "k=3"', r"arms.twin.like: there is no other arm 'k=3'; did you mean k=2\?"),
+        ('like = "k=2"', 'like = ["k=2"]', r"arms.twin.like: there is no other arm \['k=2'\]; did you mean k=2"),
+        ("quality = 0.6", 'like = "plain"', r"arms.plain.like: there is no other arm 'plain'; known: k=2, twin"),
+        ('like = "k=2"', RING, r"arms.twin.match-steps: b matches another arm itself; name that one"),
         ('like = "k=2"', 'match-steps = "k=2"', r'arms.twin.match-steps needs like = "ARM"'),
         ('baseline = "plain"', 'baseline = "plane"', r"baseline: there is no arm 'plane'; did you mean plain\?"),
         ('baseline = "plain"', 'base = "plain"', r"unknown key base; did you mean baseline\?"),
         ("seeds = 2", "seeds = 0", r"seeds is a number of seeds or a list of them, found 0"),
+        ("seeds = 2", "seeds = true", r"seeds is a number of seeds or a list of them, found True"),
+        ("seeds = 2", "seeds = [1, 10]", r"arms.plain: --seed must be at most 9, got 10"),
         ("seeds = 2", 'command = "trian"', r"command: there is no 'trian'; did you mean train\?"),
         ("[arms.plain]", "[paper.figures]\nplan = 0.5\n[arms.plain]", r"paper.figures: there is no arm .plan."),
         ("seeds = 2", "seeds = ", r"study.toml: not TOML"),

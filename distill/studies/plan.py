@@ -87,9 +87,9 @@ def scaled(table: dict[str, Any], scale: str) -> dict[str, Any]:
 def _chosen(tables: Mapping[str, Any], names: Any, where: str) -> dict[str, Any]:
     if not isinstance(names, list):
         raise InputError(f"{where} is a list of names")
-    for name in names:
+    for name in map(str, names):
         if name not in tables:
-            raise InputError(f"{where}: there is no {name!r}{did_you_mean(str(name), tables)}")
+            raise InputError(f"{where}: there is no {name!r}{did_you_mean(name, tables)}")
     return {name: tables[name] for name in tables if name in names}
 
 
@@ -144,7 +144,7 @@ class _Reading:
     @property
     def seeds(self) -> tuple[int, ...]:
         given = self.options.seeds if self.options.seeds is not None else self.table.get("seeds", 5)
-        seeds = list(range(1, given + 1)) if isinstance(given, int) else given
+        seeds = list(range(1, given + 1)) if type(given) is int else given
         if not isinstance(seeds, list) or not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
             raise InputError(f"seeds is a number of seeds or a list of them, found {given!r}")
         return tuple(dict.fromkeys(seeds))
@@ -168,14 +168,16 @@ class _Reading:
     def arms_of(self, variant: str) -> list[Arm]:
         tables = {name: _table(_table(self.table, "arms"), name, "arms.") for name in _table(self.table, "arms")}
         extra = _table(_table(self.table, "variants"), variant, "variants.") if variant else {}
-        baseline = self.table.get("baseline", next(iter(tables), ""))
+        baseline = str(self.table.get("baseline", next(iter(tables), "")))
         if baseline not in tables:
-            raise InputError(f"baseline: there is no arm {baseline!r}{did_you_mean(str(baseline), tables)}")
+            raise InputError(f"baseline: there is no arm {baseline!r}{did_you_mean(baseline, tables)}")
         arms = []
         for name, table in tables.items():
             like, steps_of = self._reference(table, "like", name), self._reference(table, "match-steps", name)
             if steps_of is not None and like is None:
                 raise InputError(f'arms.{name}.match-steps needs like = "ARM", the arm to run for longer')
+            if steps_of is not None and "match-steps" in tables[steps_of]:  # in a ring, each would wait for the other
+                raise InputError(f"arms.{name}.match-steps: {steps_of} matches another arm itself; name that one")
             command = str(table.get("command", self.command))
             values = self._values(name, command) | self._given(extra, command, f"variants.{variant}")
             names = [f"{each}, {variant}" if variant and each else each for each in (name, baseline, like, steps_of)]
@@ -183,10 +185,12 @@ class _Reading:
         return arms
 
     def _reference(self, table: Mapping[str, Any], key: str, name: str) -> str | None:
-        arms = _table(self.table, "arms")
-        if key in table and (table[key] not in arms or table[key] == name):
-            raise InputError(f"arms.{name}.{key}: there is no other arm {table[key]!r}{did_you_mean(table[key], arms)}")
-        return table.get(key)
+        others = [arm for arm in _table(self.table, "arms") if arm != name]
+        found = table.get(key)
+        if found is not None and found not in others:
+            hint = did_you_mean(str(found), others)
+            raise InputError(f"arms.{name}.{key}: there is no other arm {found!r}{hint}")
+        return found
 
     def _values(self, name: str, command: str) -> dict[str, Any]:
         """The options of an arm: the common ones, those of the arm it is like, and its own; the later win."""
@@ -231,7 +235,8 @@ class _Reading:
     def _arm(self, arm: Arm) -> Arm:
         """The arm, once its options were seen to be possible."""
         try:
-            self._class(arm.command)(**arm.values, seed=1, out=Path("run"))
+            for seed in self.seeds:
+                self._class(arm.command)(**arm.values, seed=seed, out=Path("run"))
         except CallError as error:
             raise InputError(f"arms.{arm.name}: {error}") from None
         except TypeError:
