@@ -6,6 +6,7 @@ import math
 import sys
 from bisect import bisect_right
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
@@ -101,19 +102,21 @@ def function(spec: str) -> Rule:
     @cache
     def shares(epoch: int, epochs: int) -> tuple[float, float]:
         try:
-            found, again = rule(epoch, epochs), rule(epoch, epochs)
-        except Exception as error:  # noqa: BLE001 - whatever the user's function raises is said in one line
+            with redirect_stdout(sys.stderr):  # stdout is for results
+                found, again = rule(epoch, epochs), rule(epoch, epochs)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's function raises is said in one line
             raise CallError(f"--schedule {spec}: {_said(error)} at t = {epoch} of T = {epochs}") from None
         pair = found if isinstance(found, tuple | list) else (found, None)
         if len(pair) != 2 or not _is_number(pair[0]) or not (pair[1] is None or _is_number(pair[1])):
             wrong = f"returned {found!r} at t = {epoch} of T = {epochs}"
             raise CallError(f"--schedule {spec}: {wrong}; it must be a number w0, or two, (w0, w1)")
+        w0 = float(pair[0])
+        both = (w0, 1.0 - w0 if pair[1] is None else float(pair[1]))
+        _check_shares(both, f"--schedule {spec}", f"at t = {epoch} of T = {epochs}")
         if found != again:
             wrong = f"returned {found!r} and then {again!r} at t = {epoch} of T = {epochs}"
             raise CallError(f"--schedule {spec}: {wrong}; a run that goes on must find the same shares again")
-        w0 = float(pair[0])
-        both = (w0, 1.0 - w0 if pair[1] is None else float(pair[1]))
-        return _check_shares(both, f"--schedule {spec}", f"at t = {epoch} of T = {epochs}")
+        return both
 
     return shares
 
@@ -122,11 +125,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _check_shares(shares: tuple[float, float], what: str, where: str) -> tuple[float, float]:
+def _check_shares(shares: tuple[float, float], what: str, where: str) -> None:
     for name, value in zip(("w0", "w1"), shares, strict=True):
         if not 0 <= value <= 1:
             raise CallError(f"{what}: {name} is {value:g} {where}; shares stay within [0, 1]")
-    return shares
 
 
 class _Fresh(SourceFileLoader):
@@ -144,7 +146,8 @@ def _run_file(path: Path, spec: str) -> Any:
     module = module_from_spec(found)
     sys.modules[name] = module  # a dataclass in the file looks its module up
     try:
-        found.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):
+            found.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's file raises is said in one line
         raise CallError(f"--schedule {spec}: {path} does not run: {_said(error)}") from None
     return module
@@ -152,7 +155,8 @@ def _run_file(path: Path, spec: str) -> Any:
 
 def _imported(module: str, spec: str) -> Any:
     try:
-        return import_module(module)
+        with redirect_stdout(sys.stderr):
+            return import_module(module)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
         hint = "; a file is named as path/to/file.py:function" if isinstance(error, ImportError | ValueError) else ""
         raise CallError(f"--schedule {spec}: {module or 'nothing'} does not import: {_said(error)}{hint}") from None

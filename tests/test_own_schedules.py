@@ -33,6 +33,16 @@ def says(t, T):
 def three(t, T):
     return 0, 0, 0
 
+def nothing(t, T):
+    return float("nan")
+
+def leaves_all(t, T):
+    raise SystemExit(3)
+
+def talks(t, T):
+    print("said by the function")
+    return 0.5
+
 calls = []
 
 def wanders(t, T):
@@ -96,6 +106,8 @@ def test_a_function_is_called_with_epoch_and_epochs(file: Path) -> None:
         ("FILE:fails", "ZeroDivisionError: .* at t = 2 of T = 4"),
         ("FILE:leaves", "w0 is 1.5 at t = 0 of T = 4; shares stay within"),
         ("FILE:says", "returned 'much' at t = 0 of T = 4; it must be a number"),
+        ("FILE:nothing", "w0 is nan at t = 0 of T = 4; shares stay within"),
+        ("FILE:leaves_all", "SystemExit: 3 at t = 0 of T = 4"),
         ("FILE:three", "returned .* it must be a number w0, or two"),
         ("FILE:wanders", "returned 1.0 and then 0.5 at t = 0 of T = 4; a run that goes on must find the same"),
         ("FILE:slow_strat", "has no function 'slow_strat'; did you mean slow_start"),
@@ -143,5 +155,6 @@ def test_own_schedules_are_shown_and_drawn_with_the_others(
     from cli import schedules
     from curricula.options import SchedulesOptions
 
-    schedules(SchedulesOptions(schedule=("0:1, 3:0",), epochs=4, json=True))
-    assert json.loads(capsys.readouterr().out)["points 0:1, 3:0"][3] == [0, 1]
+    schedules(SchedulesOptions(schedule=("0:1, 3:0", f"{file}:talks"), epochs=4, json=True))
+    told = capsys.readouterr()
+    assert json.loads(told.out)["points 0:1, 3:0"][3] == [0, 1] and "said by the function" in told.err
