@@ -15,7 +15,7 @@ from distill.files import open_lines
 from distill.jsonl import document_from_json, parse_line
 from distill.labels import LabelSet
 from distill.scores import mentions
-from teachers.answers import UnparsedAnswer, parse_answer
+from teachers.answers import Shape, UnparsedAnswer, parse_answer
 from teachers.conversations import Pair, understood
 from teachers.ledger import rejected_path
 from teachers.records import read_rows
@@ -122,25 +122,28 @@ class _Hearing:
         sitting = self.sittings.setdefault(document.id, Sitting())
         if label is None:
             return
-        try:
-            answer = parse_answer(said, "names")
-        except UnparsedAnswer:
-            sitting.unparsed += 1
-            return
-        found = [Mention(mention.text, label) for mention in answer.mentions]
+        found = [Mention(mention.text, label) for mention in self._said(sitting, said, "names")]
         self._place(sitting, found, document.text if passage is None else passage, start)
 
     def _list(self, document: Document, said: str) -> None:
         """The answer to the question about all types; a type that was not asked about is a mistake of the model."""
         sitting = self.sittings.setdefault(document.id, Sitting())
-        try:
-            answer = parse_answer(said, "list")
-        except UnparsedAnswer:
-            sitting.unparsed += 1
-            return
-        kinds = ((mention.text, self._labels.canonical(mention.label) or mention.label) for mention in answer.mentions)
+        answer = self._said(sitting, said, "list")
+        kinds = ((mention.text, self._labels.canonical(mention.label) or mention.label) for mention in answer)
         known = [Mention(text, kind) for text, kind in kinds if kind not in self._left_out]
         self._place(sitting, known, document.text, 0)
+
+    @staticmethod
+    def _said(sitting: Sitting, said: str, shape: Shape) -> Sequence[Mention]:
+        """The mentions of a whole answer; one that is no list, or was cut off, is counted and gives none."""
+        try:
+            answer = parse_answer(said, shape)
+        except UnparsedAnswer:
+            answer = None
+        if answer is None or answer.truncated:
+            sitting.unparsed += 1
+            return ()
+        return answer.mentions
 
     def _place(self, sitting: Sitting, found: Sequence[Mention], text: str, start: int) -> None:
         """A mention counts wherever it stands."""

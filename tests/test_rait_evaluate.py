@@ -72,6 +72,13 @@ def test_answers_that_are_no_lists_count_as_empty_and_their_number_is_shown(tmp_
     assert marks.unparsed == 2 and "counted as empty: 2" in str(found)
 
 
+def test_an_answer_that_was_cut_off_counts_as_none_as_where_labels_are_made(tmp_path: Path) -> None:
+    whole = [recorded("a", "tune", "[]"), recorded("b", "band", "[]"), recorded("b", "tune", "[]")]
+    found = marked(tmp_path, recorded("a", "band", '["The Owls", "The Owls", "The O'), *whole)
+    (marks,) = found.systems.values()
+    assert marks.unparsed == 1 and counts(found, "strings")[1] == 0
+
+
 def test_a_mention_that_is_not_in_the_text_counts_among_the_strings_alone(tmp_path: Path) -> None:
     found = marked(tmp_path, recorded("a", "band", '["The Owls", "The Swans"]'), recorded("b", "band", "[]"))
     assert counts(found, "strings") == (1, 2, 2)
