@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from huggingface_hub.utils import logging as hub_logging
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from distill.errors import CallError, InputError
@@ -67,6 +67,18 @@ def load_dialogue(folder: Path, template: str = "auto") -> Dialogue:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"no tokenizer: {said}", path=folder) from None
     return Dialogue(tokenizer, template, str(folder))
+
+
+def positions(folder: Path) -> int | None:
+    """How many tokens the model can read at most, where it says so."""
+    with quiet():
+        try:
+            config: Any = AutoConfig.from_pretrained(str(folder))
+        except (OSError, ValueError, KeyError) as error:
+            said = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"cannot be loaded as a language model: {said}", path=folder) from None
+    found = getattr(config, "max_position_embeddings", None)
+    return found if isinstance(found, int) else None
 
 
 def load_model(folder: Path, dtype: torch.dtype) -> Any:

@@ -68,11 +68,14 @@ class Schoolbook:
     left_out: list[dict[str, Any]]
 
 
-def read_schoolbook(options: TuneOptions, dialogue: Dialogue) -> Schoolbook:
-    """Encode all conversations. Raises InputError for one of which nothing would be learnt, before any training."""
+def read_schoolbook(options: TuneOptions, dialogue: Dialogue, reads: int | None = None) -> Schoolbook:
+    """Encode all conversations, for a model that `reads` so many tokens at most.
+
+    Raises InputError for one of which nothing would be learnt, before any training.
+    """
     book = Schoolbook(Rows(), Rows(), [], [])
     held = held_out(options)
-    encoder = _Encoder(options, dialogue, book)
+    encoder = _Encoder(options, dialogue, book, reads)
     asked: list[Transcript] = []
     for transcript in read_transcripts(options.conversations, options.loss == "turns"):
         dev = transcript.text in held
@@ -84,7 +87,7 @@ def read_schoolbook(options: TuneOptions, dialogue: Dialogue) -> Schoolbook:
     if not len(book.train):
         why = f" ({book.left_out[0]['id']}: {book.left_out[0]['reason']})" if book.left_out else ""
         raise CallError(f"nothing to learn: {len(book.left_out)} conversations left out{why}, {len(book.dev)} held out")
-    book.questions = _questions(asked, dialogue, options)
+    book.questions = _questions(asked, dialogue, options, reads)
     return book
 
 
@@ -115,6 +118,7 @@ class _Encoder:
     options: TuneOptions
     dialogue: Dialogue
     book: Schoolbook
+    reads: int | None
 
     def add(self, transcript: Transcript, rows: Rows) -> bool:
         """Encode into `rows`; False where it is left out, and why is written down."""
@@ -124,6 +128,8 @@ class _Encoder:
             return self._left_out(transcript, str(error))
         if len(found.ids) > self.options.cut_off:
             return self._left_out(transcript, f"{len(found.ids)} tokens, more than --cut-off {self.options.cut_off}")
+        if self.reads is not None and len(found.ids) > self.reads:
+            return self._left_out(transcript, f"{len(found.ids)} tokens, more than the {self.reads} the model can read")
         if all(label == NO_LOSS for label in found.labels):
             raise transcript.error("no token of it would be learnt")
         rows.add(found.ids, found.labels)
@@ -135,11 +141,17 @@ class _Encoder:
         return False
 
 
-def _questions(asked: Sequence[Transcript], dialogue: Dialogue, options: TuneOptions) -> list[Question]:
-    """`--dev-most` of the held-out questions, drawn by the seed; those whose own answer is no list are none."""
+def _questions(
+    asked: Sequence[Transcript], dialogue: Dialogue, options: TuneOptions, reads: int | None
+) -> list[Question]:
+    """`--dev-most` of the held-out questions, drawn by the seed.
+
+    Those whose own answer is no list are none, nor those that leave the model no room for `--max-tokens`.
+    """
     every = [(transcript, at) for transcript in asked for at in transcript.answers]
     chosen = Random(f"{options.seed}/questions").sample(every, min(options.dev_most, len(every)))
-    return [question for transcript, at in chosen if (question := _question(transcript, at, dialogue))]
+    found = [question for transcript, at in chosen if (question := _question(transcript, at, dialogue))]
+    return [each for each in found if reads is None or len(each.prompt) + options.max_tokens <= reads]
 
 
 def _question(transcript: Transcript, at: int, dialogue: Dialogue) -> Question | None:

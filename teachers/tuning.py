@@ -21,7 +21,7 @@ from distill.files import whole_or_not_at_all
 from distill.jsonl import dump_line
 from distill.progress import say
 from distill.runs import IDENTITY, RunFolder, commit, replace_folder, versions
-from teachers.bases import fingerprint, load_dialogue, load_model, model_folder, precision_of, quiet
+from teachers.bases import fingerprint, load_dialogue, load_model, model_folder, positions, precision_of, quiet
 from teachers.dialogue import Dialogue
 from teachers.intake import identity
 from teachers.quiz import Quiz
@@ -52,7 +52,7 @@ def tune(options: TuneOptions) -> TuneReport:
         say(f"{folder.path} is finished; nothing to tune")
         return TuneReport.from_json(folder.path, finished)
     dialogue = load_dialogue(base, options.template)
-    book = read_schoolbook(options, dialogue)
+    book = read_schoolbook(options, dialogue, positions(base))
     state = PartialState()
     with torch.random.fork_rng():
         tuning = Tuning(options, folder, base, dialogue, book)

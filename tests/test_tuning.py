@@ -111,6 +111,18 @@ def test_a_chat_template_that_cannot_be_learnt_from_is_refused(template: str, sa
     Dialogue(tiny_tokenizer(template), "plain")
 
 
+def test_what_the_base_cannot_read_is_neither_learnt_nor_asked(tmp_path: Path) -> None:
+    base = make_tiny_llama(tmp_path / "base")
+    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    (base / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 64}), encoding="utf-8")
+    data, long = write_conversations(tmp_path / "data.jsonl", 4), "acme met in oslo " * 20
+    row = {"id": "long", "conversations": lesson(long, {"city": ["oslo"]}, Wording())}
+    data.write_text(data.read_text(encoding="utf-8") + dump_line(row) + "\n", encoding="utf-8")
+    report = tune(options(base, data, tmp_path / "run", steps=1, dev=str(data), max_tokens=64))
+    assert (report.rows, report.questions, report.left_out) == (4, 0, 2)
+    assert "the 64 the model can read" in lines(report.folder / "left-out.jsonl")[0]["reason"]
+
+
 def test_a_conversation_over_the_cut_off_is_left_out_whole_and_named(base: Path, tmp_path: Path) -> None:
     data = write_conversations(tmp_path / "data.jsonl", 4)
     long = {"id": "long", "conversations": templates()["rait"]}
