@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 
 from distill.errors import CallError, InputError
 from distill.runs import replace_folder
@@ -69,8 +70,12 @@ def _told(run: Path) -> Mapping[str, Any]:
         raise InputError("no run of `rait tune`: it has no config.json", path=run)
     if not (run / "report.json").is_file() or not (run / "adapter" / "adapter_model.safetensors").is_file():
         raise InputError("this tuning is not finished; the same `rait tune` goes on where it was", path=run)
-    told = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    if not isinstance(told, dict) or "base" not in told:
+    try:
+        told: Any = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"not JSON: {error}", path=run / "config.json") from None
+    base = told.get("base") if isinstance(told, dict) else None
+    if not isinstance(told, dict) or not isinstance(base, dict) or not {"folder", "weights"} <= base.keys():
         raise InputError("no run of `rait tune`: its config.json names no base", path=run)
     return told
 
@@ -80,7 +85,7 @@ def _whole(base: Path, adapter: Path) -> Any:
     model = load_model(base, _stored(base))
     try:
         return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(safe_merge=True)
-    except (RuntimeError, ValueError, KeyError) as error:
+    except (RuntimeError, ValueError, KeyError, SafetensorError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"does not fit {base}: {said}", path=adapter) from None
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from huggingface_hub.utils import logging as hub_logging
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
@@ -86,7 +87,7 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
     with quiet():
         try:
             return AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, use_safetensors=True)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             said = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"cannot be loaded as a language model: {said}", path=folder) from None
 

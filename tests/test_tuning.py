@@ -22,7 +22,7 @@ from tiny_llama import CHATML, make_tiny_llama, tiny_llama, tiny_tokenizer
 from distill.errors import CallError, InputError
 from distill.jsonl import dump_line
 from teachers.adapters import merge
-from teachers.bases import load_dialogue, quiet
+from teachers.bases import load_dialogue, load_model, quiet
 from teachers.conversations import GPT, Wording, assistant_answers, lesson
 from teachers.dialogue import NO_LOSS, Dialogue, Unsayable
 from teachers.greedy import Greedy
@@ -226,6 +226,21 @@ def test_what_is_no_finished_run_or_no_model_is_one_line(run: Path, base: Path, 
         tune(options(tmp_path / "pickled", tmp_path / "no", tmp_path / "new"))
     with pytest.raises(CallError, match="exists"):
         merge(MergeOptions(run=run, out=run))
+
+
+def test_weights_that_end_early_and_a_broken_config_are_one_line(tmp_path: Path) -> None:
+    base, broken = make_tiny_llama(tmp_path / "base"), tmp_path / "run"
+    whole = (base / "model.safetensors").read_bytes()
+    (base / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load_model(base, torch.float32)
+    (broken / "adapter").mkdir(parents=True)
+    (broken / "adapter" / "adapter_model.safetensors").write_bytes(b"")
+    (broken / "report.json").write_text("{}", encoding="utf-8")
+    for config, said in (('{"x"', "not JSON"), ('{"base": {}}', "names no base")):
+        (broken / "config.json").write_text(config, encoding="utf-8")
+        with pytest.raises(InputError, match=said):
+            merge(MergeOptions(run=broken, out=tmp_path / "merged"))
 
 
 def test_a_finished_run_is_not_tuned_again_and_other_options_are_refused(run: Path, base: Path) -> None:
