@@ -61,7 +61,9 @@ def embedder(name: str) -> Embedder:
             say(f"{name} is no folder; looking on the hub and in its cache")
         try:
             with resolve("teachers.bases:quiet", "retrieve")():  # it would draw bars where no terminal is
-                return transformer(str(folder) if local else name, device=None).encode  # type: ignore[no-any-return]
+                found = transformer(str(folder) if local else name, device=None)
+                found.encode(["Oslo", "Oslo and Bergen"])  # a language model may load, and have nothing to pad with
+                return found.encode  # type: ignore[no-any-return]
         except (OSError, ValueError) as error:
             said = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"no embedder: {said}; give minilm, a folder, or a name on the hub", path=name) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tiny_llama import make_tiny_llama
 
 from distill.document import Document
 from distill.errors import InputError, MissingLibraryError
@@ -74,3 +75,5 @@ def test_a_real_embedder_finds_what_is_alike(tmp_path: Path) -> None:
     assert [each.text for each in choose(Document("b", "Snow and wind are forecast ."))] == [texts[2]]
     with pytest.raises(InputError, match="no embedder"):
         embedder(str(tmp_path))
+    with pytest.raises(InputError, match=r"no embedder: .*pad"):  # a language model with nothing to pad by
+        embedder(str(make_tiny_llama(tmp_path / "llama")))(texts)
