@@ -84,15 +84,6 @@ def test_a_dictionary_is_read_through_the_slips_of_models(text: str, expected: D
         '[{"entity": "Ann", "type": "person"}, {"entity": "Rome", "type": "place"}]',
         'First [{"Bo": "person"}], no: [{"Ann": "person"}, {"Rome": "place"}] as in [1].',
         "[{“Ann”: “person”}, {“Rome”: “place”}]",
-    ],
-)
-def test_a_list_of_open_types_is_read_through_the_slips_of_models(text: str) -> None:
-    assert said(text, "list") == {"person": ["Ann"], "place": ["Rome"]}
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
         '1. {"Ann": "person"}\n2. {"Rome": "place"}',
         '- {"Ann": "person"}\n- {"Rome": "place"}',
         '```json\n{"Ann": "person"}\n```\n```json\n{"Rome": "place"}\n```',
@@ -102,7 +93,7 @@ def test_a_list_of_open_types_is_read_through_the_slips_of_models(text: str) -> 
         '[{"Ann": "person"}, {"Rome": "place"}]\nNote: I write [] where there is nothing.',
     ],
 )
-def test_a_list_is_read_whole_in_parts_in_records_and_beside_offsets(text: str) -> None:
+def test_a_list_of_open_types_is_read_through_the_slips_of_models(text: str) -> None:
     assert said(text, "list") == {"person": ["Ann"], "place": ["Rome"]}
 
 
