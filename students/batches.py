@@ -47,13 +47,14 @@ class Batch(NamedTuple):
     """Arrays of what the model sees at once.
 
     `ids` and `mask` have shape (windows, longest); `at` holds indices into the flattened ids of words' first pieces,
-    with their `tags` and `weights`, shape (words,).
+    with their `tags` and `weights`, shape (words,). Where a window has beliefs, `tags` are every word's shares of
+    each tag, shape (words, tags).
     """
 
     ids: npt.NDArray[np.int64]
     mask: npt.NDArray[np.int64]
     at: npt.NDArray[np.int64]
-    tags: npt.NDArray[np.int64]
+    tags: npt.NDArray[np.int64] | Floats
     weights: Floats
 
     @property
@@ -123,9 +124,18 @@ def collate(windows: Sequence[Weighted], pad_id: int) -> Batch:
         ids[row, : len(example.ids)] = example.ids
         mask[row, : len(example.ids)] = 1
     at = np.concatenate([one.example.at.astype(np.int64) + row * longest for row, one in enumerate(windows)])
-    tags = np.concatenate([one.example.tags for one in windows]).astype(np.int64)
+    tags = _targets([one.example for one in windows])
     weights = np.concatenate([one.example.weights * np.float32(one.weight) for one in windows])
     return Batch(ids, mask, at, tags, weights.astype(np.float32))
+
+
+def _targets(examples: Sequence[Example]) -> npt.NDArray[np.int64] | Floats:
+    """The words' tags, or the shares of all tags where an example has beliefs: all of one tag in the others."""
+    believed = next((one.beliefs for one in examples if one.beliefs is not None), None)
+    if believed is None:
+        return np.concatenate([one.tags for one in examples]).astype(np.int64)
+    certain = np.eye(believed.shape[1], dtype=np.float32)
+    return np.concatenate([certain[one.tags] if one.beliefs is None else one.beliefs for one in examples])
 
 
 def by_length(rows: Sequence[Ids], size: int) -> Iterator[list[int]]:

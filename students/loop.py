@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import torch
@@ -22,20 +21,20 @@ from distill.runs import replace_folder
 from distill.scores import Score, score_documents
 from students import checkpoints
 from students.batches import Step, Weighted, batches, collate, steps
+from students.beliefs import Beliefs
+from students.committee import Guides
 from students.decode import TagSet
 from students.dropout import cheapen, follows
 from students.encode import Encoder
-from students.hardware import threads
 from students.memory import fit_of, heaviest
 from students.model import Student, load_student, longest_input, new_classifier, write_student, write_tokenizer
 from students.optimizers import optimizers
-from students.options import TrainOptions
 from students.pace import Pace
 from students.predictor import predict_encoded
-from students.processes import Processes, processes
-from students.report import TrainReport, config_of
+from students.processes import Processes
+from students.report import TrainReport
 from students.runfolder import RunFolder
-from students.setting import Setting, setting_of
+from students.setting import Setting
 from students.shares import Shares
 from students.targets import Examples, examples
 from students.team import Team
@@ -43,29 +42,6 @@ from students.vocabulary import Vocabulary
 
 LOOK = 16
 """Steps after which the losses are looked at: a look waits for the device, and a GPU is best left to run ahead."""
-
-
-def run(options: TrainOptions) -> TrainReport:
-    """Train, or go on training, or find that all is done; see `students.train.fit`."""
-    setting = setting_of(options)
-    folder = RunFolder(options.out)
-    config = config_of(setting)
-    folder.check(config)
-    finished = folder.report()
-    if finished is not None:
-        say(f"{folder.path} is finished; nothing to train")
-        return TrainReport.from_json(folder.path, finished)
-    with (
-        processes(setting.hardware.device) as all_of_us,
-        threads(setting.hardware.threads),
-        torch.random.fork_rng(),
-        TemporaryDirectory() as tokenizer,
-    ):
-        training = Training(setting, folder, Path(tokenizer), all_of_us)
-        if all_of_us.first:
-            folder.claim(config)  # only now, so that a call that cannot be right leaves nothing behind
-        with training.team:
-            return training.run()
 
 
 @dataclass
@@ -84,7 +60,9 @@ class Done:
 class Training:
     """One training between its first step and its report."""
 
-    def __init__(self, setting: Setting, folder: RunFolder, tokenizer: Path, all_of_us: Processes) -> None:
+    def __init__(
+        self, setting: Setting, folder: RunFolder, tokenizer: Path, all_of_us: Processes, guides: Guides | None = None
+    ) -> None:
         """Load and encode all; `tokenizer` is an empty folder for the student's tokenizer."""
         self.setting, self.recipe, self.folder, self.tokenizer = setting, setting.recipe, folder, tokenizer
         self.processes, self.done = all_of_us, Done()
@@ -95,10 +73,11 @@ class Training:
         self.model = cast(Any, new_classifier(self.recipe.student, tags, options.layers, options.seed))
         _check_length(self.model, self.recipe.max_length)
         self.student = Student(self.model.to(all_of_us.device), encoder, tags)
-        self.sources: tuple[Examples, Examples] = (
-            examples(material.distilled, encoder, tags, weighted=options.weighted),
-            examples(material.gold, encoder, tags, weighted=options.weighted),
-        )
+        self.beliefs = Beliefs(setting, guides or Guides(), encoder, tags, str(all_of_us.device))
+        taught, weighted = [*material.distilled, *material.unlabelled], options.weighted
+        distilled = examples(taught, encoder, tags, weighted=weighted, beliefs=self.beliefs.shares)
+        gold = examples(material.gold, encoder, tags, weighted=weighted)
+        self.sources: tuple[Examples, Examples] = (distilled, gold)
         mine = slice(all_of_us.rank, None, all_of_us.count)
         self.dev = material.dev[mine]
         self.dev_texts = [encoder.encode(document.text) for document in self.dev]
@@ -131,7 +110,8 @@ class Training:
         same = self.done.best_epoch == self.done.epochs
         best = last if same else self.score(load_student(self.folder.best, str(self.processes.device)))
         dev = (best, last) if best is not None and last is not None else None
-        report = TrainReport.of(self.done, self.folder.path, (self.setting, self.sources), dev)
+        data = (self.setting, self.sources)
+        report = TrainReport.of(self.done, self.folder.path, data, dev, self.beliefs.notes)
         if first:
             self.folder.write_report(report.kept())
             shutil.rmtree(self.folder.checkpoint.parent)
@@ -293,7 +273,7 @@ class Training:
     def _rows(self, step: Step) -> str:
         """The documents of a step by their ids, the first few of them."""
         inside, material = {id(one.example) for one in step.windows}, self.setting.material
-        data = zip((material.distilled, material.gold), self.sources, strict=True)
+        data = zip(([*material.distilled, *material.unlabelled], material.gold), self.sources, strict=True)
         pairs = [pair for documents, source in data for pair in zip(documents, source.rows, strict=True)]
         ids = [document.id for document, windows in pairs if any(id(window) in inside for window in windows)]
         return f"rows {', '.join(ids[:8])}" + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")

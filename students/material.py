@@ -20,12 +20,16 @@ from students.options import TrainOptions
 
 @dataclass
 class Material:
-    """Flat Documents by use, the label set, and what was left out on the way (by label)."""
+    """Flat Documents by use, the label set, and what was left out on the way (by label); unlabelled ones are bare.
+
+    `parts` are the numbers of distilled Documents by file."""
 
     labels: LabelSet
     distilled: list[Document]
     gold: list[Document]
     dev: list[Document]
+    unlabelled: list[Document] = field(default_factory=list)
+    parts: list[int] = field(default_factory=list)
     overlapping: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
 
@@ -44,7 +48,11 @@ def read_material(options: TrainOptions) -> Material:
         raise InputError("no document has an entity, so there is no label to learn", path=next(iter(read)))
     labels = read_labels(options.labels) if options.labels else labels_of(everything)
     material = Material(labels, [], [], [])
+    material.unlabelled = [d.with_entities(()) for path in dict.fromkeys(options.unlabelled) for d in read_all(path)]
+    if options.unlabelled and not material.unlabelled:
+        raise InputError("no texts for the committee to label; leave --unlabelled out", path=options.unlabelled[0])
     material.distilled = [d for path in options.distilled for d in _flat(read[path], path, material, "outermost")]
+    material.parts = [len(read[path]) for path in options.distilled]
     material.gold = [d for path in options.gold for d in _flat(read[path], path, material, "error")]
     if share is not None:
         material.gold, material.dev = divided(material.gold, share, options.seed)
@@ -104,6 +112,8 @@ def checksums(options: TrainOptions) -> dict[str, list[dict[str, Any]]]:
     dev = [Path(options.dev)] if options.dev is not None and dev_share(options.dev) is None else []
     labels = [options.labels] if options.labels else []
     groups = {"distilled": options.distilled, "gold": options.gold, "dev": dev, "labels": labels}
+    if options.unlabelled:
+        groups |= {"unlabelled": options.unlabelled}
     return {name: [_checksum(path) for path in paths] for name, paths in groups.items()}
 
 

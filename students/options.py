@@ -65,6 +65,9 @@ class TrainOptions(Options):
 
     distilled: tuple[Path, ...] = option((), "documents labelled by a teacher (JSONL)")
     gold: tuple[Path, ...] = option((), "documents labelled by people (JSONL)")
+    unlabelled: tuple[Path, ...] = option((), "texts for the committee to label (JSONL, text)")
+    committee: int = option(0, "students that are trained first, to label the unlabelled texts", at_least=0)
+    denoise: bool = option(False, "measure each teacher against a student of gold, and correct its labels by that")
     dev: str | None = option(None, "choose the best epoch on this file, or on this share of gold (0.1), kept apart")
     labels: Path | None = option(None, "labels.toml; otherwise the labels found in the data")
     schedule: str = option("mix", _SCHEDULES)
@@ -102,11 +105,20 @@ class TrainOptions(Options):
             schedule(self.schedule, self.k, self.n)
         if self.batch_size is not None and self.batch_tokens is not None:
             raise CallError("--batch-size counts windows and --batch-tokens tokens; give one of them")
+        self._check_guides()
         if self.patience is not None and self.dev is None:
             raise CallError("--patience waits for a better dev score and there is no dev; give --dev too")
         length = self.resolved().max_length
         if self.batch_tokens is not None and self.batch_tokens < length:
             raise CallError(f"--batch-tokens {self.batch_tokens} holds no window of --max-length {length} tokens")
+
+    def _check_guides(self) -> None:
+        if self.unlabelled and not self.committee:
+            raise CallError("--unlabelled texts need a committee of students that labels them; give --committee 3 too")
+        if self.committee and not self.unlabelled:
+            raise CallError("--committee has nothing to label; give --unlabelled")
+        if self.denoise and not (self.distilled and self.gold):
+            raise CallError("--denoise measures --distilled labels against a student of --gold; give both")
 
     def resolved(self) -> Recipe:
         """The recipe with the given values in the place of its own."""

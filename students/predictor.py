@@ -31,15 +31,21 @@ def predict_encoded(
     team: Team = ALONE,
 ) -> list[Document]:
     """predict_documents for texts that are encoded already, as a dev set is scored every epoch; if asked, in bf16."""
-    encoder, tags = student.encoder, student.tags
+    found = word_logits(student, texts, batch_size, bf16=bf16, team=team)
+    triples = zip(documents, texts, found, strict=True)
+    return [document.with_entities(entities(text, scores, student.tags)) for document, text, scores in triples]
+
+
+def word_logits(
+    student: Student, texts: Sequence[Encoded], batch_size: int = 32, *, bf16: bool = False, team: Team = ALONE
+) -> list[Floats]:
+    """The logits of every text's words, each of shape (words, tags)."""
+    encoder = student.encoder
     windows = [encoder.windows(text) for text in texts]
     rows = [encoder.row(text, window) for text, own in zip(texts, windows, strict=True) for window in own]
     logits = iter(window_logits(student, rows, batch_size, bf16=bf16, team=team))
-    result = []
-    for document, text, own in zip(documents, texts, windows, strict=True):
-        scores = word_scores(text, own, [next(logits) for _ in own], len(tags))
-        result.append(document.with_entities(entities(text, scores, tags)))
-    return result
+    pairs = zip(texts, windows, strict=True)
+    return [word_scores(text, own, [next(logits) for _ in own], len(student.tags)) for text, own in pairs]
 
 
 def window_logits(

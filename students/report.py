@@ -19,10 +19,9 @@ from students.setting import Setting
 from students.targets import Examples
 
 LIBRARIES = ("ner-distill", "torch", "transformers", "tokenizers", "safetensors", "numpy")
-_FREE = frozenset({"out", "distilled", "gold", "dev", "labels", "json"})  # compared by content or not at all
-
-
-_NOT_THERE_BEFORE = {"accumulate": 1}  # left out of the identity, so that runs of earlier versions stay readable
+_FREE = frozenset({"out", "distilled", "gold", "unlabelled", "dev", "labels", "json"})  # by content or not at all
+# Not in the identity, so that earlier runs stay readable:
+_NOT_THERE_BEFORE: Mapping[str, Any] = {"accumulate": 1, "committee": 0, "denoise": False}
 _NEVER = object()
 
 
@@ -55,7 +54,10 @@ def config_of(setting: Setting) -> dict[str, Any]:
         identity["data schedule"] = hashlib.sha256(curve.encode()).hexdigest()
     return {
         "format": 1, "options": resolved, IDENTITY: identity, "labels": list(material.labels.ids), "data": data,
-        "rows": {"distilled": len(material.distilled), "gold": len(material.gold), "dev": len(material.dev)},
+        "rows": {
+            "distilled": len(material.distilled), "unlabelled": len(material.unlabelled), "gold": len(material.gold),
+            "dev": len(material.dev),
+        },
         "versions": versions(LIBRARIES), "commit": commit(),
     }  # fmt: skip
 
@@ -105,15 +107,23 @@ class TrainReport:
 
     @classmethod
     def of(
-        cls, done: Finished, folder: Path, data: tuple[Setting, Sequence[Examples]], dev: tuple[Score, Score] | None
+        cls,
+        done: Finished,
+        folder: Path,
+        data: tuple[Setting, Sequence[Examples]],
+        dev: tuple[Score, Score] | None,
+        notes: Sequence[str] = (),
     ) -> TrainReport:
-        """The report of a training that has just ended; `dev` holds the scores of the best and of the last epoch."""
+        """The report of a training that has just ended; `dev` holds the scores of the best and of the last epoch.
+
+        `notes` are what else there is to say.
+        """
         setting, sources = data
         best, last = (score.micro._asdict() for score in dev) if dev else (None, None)
         rows = {name: sum(row[name] for row in done.metrics) for name in ("distilled", "gold")}
         return cls(
             folder, done.epochs, done.steps, done.best_epoch, best, last, rows, done.tokens, round(done.seconds, 1),
-            (*_early(done, setting), *_notes(setting.material, sources)),
+            (*_early(done, setting), *notes, *_notes(setting.material, sources)),
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:

@@ -39,16 +39,16 @@ class Setting:
         return max(1, min(self.hardware.threads, windows // LEAST))
 
 
-def setting_of(options: TrainOptions) -> Setting:
-    """Options with their recipe, data, blend and hardware.
+def setting_of(options: TrainOptions, material: Material | None = None) -> Setting:
+    """Options with their recipe, data, blend and hardware; the data is read where it is not given.
 
     Raises CallError where the schedule lacks its data or cannot be, and for options that do not go together.
     """
     recipe, rule = options.resolved(), schedule(options.schedule, options.k, options.n)
     rule.curve(recipe.epochs)  # a function of the user's own may be wrong at any epoch: better now than after reading
     hardware = found_hardware(options.precision, options.threads, options.device)
-    material = read_material(options)
-    sizes = len(material.distilled), len(material.gold)
+    material = read_material(options) if material is None else material
+    sizes = len(material.distilled) + len(material.unlabelled), len(material.gold)
     return Setting(
         options, recipe, material, Blend(rule, recipe.epochs, *sizes, options.seed, options.blend), hardware
     )

@@ -20,12 +20,16 @@ Floats = npt.NDArray[np.float32]
 
 
 class Example(NamedTuple):
-    """A window: `ids` with special tokens, and of each word it owns the index `at` its first piece, tag and weight."""
+    """A window: `ids` with special tokens, and of each word it owns the index `at` its first piece, tag and weight.
+
+    `beliefs`, shape (words, tags), are the shares of each tag where they are to be learnt in the place of one tag.
+    """
 
     ids: Ids
     at: Ids
     tags: Ids
     weights: Floats
+    beliefs: Floats | None = None
 
 
 @dataclass
@@ -42,24 +46,37 @@ class Examples:
     empty: int = 0
     lost: Counter[str] = field(default_factory=Counter)
 
+    def __add__(self, other: Examples) -> Examples:
+        rows, lost = [*self.rows, *other.rows], self.lost + other.lost
+        counts = (self.windowed + other.windowed, self.snapped + other.snapped, self.empty + other.empty)
+        return Examples(rows, *counts, lost)
+
     @property
     def tokens(self) -> int:
         return sum(len(window.ids) for row in self.rows for window in row)
 
 
-def examples(documents: Sequence[Document], encoder: Encoder, tags: TagSet, *, weighted: bool = False) -> Examples:
+def examples(
+    documents: Sequence[Document],
+    encoder: Encoder,
+    tags: TagSet,
+    *,
+    weighted: bool = False,
+    beliefs: Sequence[Floats | None] | None = None,
+) -> Examples:
     """Encode flat Documents once, for all epochs.
 
     `weighted` takes the entities' scores and the documents' `meta.weight` into the loss; otherwise every word counts 1.
+    `beliefs` has for each document the shares of the tags of its words, shape (words, tags), or None.
     """
     result = Examples()
-    for document in documents:
+    for number, document in enumerate(documents):
         encoded = encoder.encode(document.text)
         targets = word_tags(document.entities, encoded, tags)
         result.snapped += targets.snapped
         result.lost.update(entity.label for entity in targets.lost)
         weights = _weights(document, targets.owner) if weighted else np.ones(len(encoded.words), np.float32)
-        windows = _windows(encoded, targets.tags, weights, encoder)
+        windows = _windows(encoded, targets.tags, weights, encoder, None if beliefs is None else beliefs[number])
         result.windowed += len(windows) > 1
         result.empty += not windows
         result.rows.append(windows)
@@ -108,7 +125,9 @@ def _weights(document: Document, owner: Ids) -> Floats:
     return np.asarray([row * (scores[o] if o >= 0 else 1.0) for o in owner.tolist()], np.float32)
 
 
-def _windows(encoded: Encoded, tags: Ids, weights: Floats, encoder: Encoder) -> list[Example]:
+def _windows(
+    encoded: Encoded, tags: Ids, weights: Floats, encoder: Encoder, beliefs: Floats | None
+) -> list[Example]:
     real = np.flatnonzero(encoded.first >= 0)
     first = encoded.first[real]
     result = []
@@ -116,5 +135,6 @@ def _windows(encoded: Encoded, tags: Ids, weights: Floats, encoder: Encoder) -> 
         low, high = np.searchsorted(first, (window.own_start, window.own_end))
         words = real[low:high]
         at = (first[low:high] - window.start + len(encoder.prefix)).astype(np.int32)
-        result.append(Example(encoder.row(encoded, window), at, tags[words], weights[words]))
+        believed = None if beliefs is None else beliefs[words]
+        result.append(Example(encoder.row(encoded, window), at, tags[words], weights[words], believed))
     return result

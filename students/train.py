@@ -20,5 +20,5 @@ def fit(options: TrainOptions) -> TrainReport:
     """
     wait_without_spinning()
     keep_memory()
-    report: TrainReport = resolve("students.loop:run", "train")(options)
+    report: TrainReport = resolve("students.runner:run", "train")(options)
     return report
