@@ -62,34 +62,34 @@ def fingerprint(folder: Path) -> list[str]:
 
 def load_dialogue(folder: Path, template: str = "auto") -> Dialogue:
     """The model's tokenizer with its chat template."""
-    try:
+    with _loading(folder, "no tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(str(folder))
-    except (OSError, ValueError, KeyError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"no tokenizer: {said}", path=folder) from None
     return Dialogue(tokenizer, template, str(folder))
 
 
 def positions(folder: Path) -> int | None:
     """How many tokens the model can read at most, where it says so."""
-    with quiet():
-        try:
-            config: Any = AutoConfig.from_pretrained(str(folder))
-        except (OSError, ValueError, KeyError) as error:
-            said = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"cannot be loaded as a language model: {said}", path=folder) from None
+    with _loading(folder, "cannot be loaded as a language model"):
+        config: Any = AutoConfig.from_pretrained(str(folder))
     found = getattr(config, "max_position_embeddings", None)
     return found if isinstance(found, int) else None
 
 
 def load_model(folder: Path, dtype: torch.dtype) -> Any:
     """The model in this precision, on the first GPU of this process where there is one."""
+    with _loading(folder, "cannot be loaded as a language model"):
+        return AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, use_safetensors=True)
+
+
+@contextmanager
+def _loading(folder: Path, fault: str) -> Iterator[None]:
+    """transformers at work without a word of its own; what it cannot load is an InputError with its first line."""
     with quiet():
         try:
-            return AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, use_safetensors=True)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            yield
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             said = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"cannot be loaded as a language model: {said}", path=folder) from None
+            raise InputError(f"{fault}: {said}", path=folder) from None
 
 
 def precision_of(name: str) -> torch.dtype:

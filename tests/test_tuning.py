@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from tiny_llama import CHATML, make_tiny_llama, tiny_llama, tiny_tokenizer
 from distill.errors import CallError, InputError
 from distill.jsonl import dump_line
 from teachers.adapters import merge
-from teachers.bases import load_dialogue, load_model, quiet
+from teachers.bases import load_dialogue, load_model, positions, quiet
 from teachers.conversations import GPT, Wording, assistant_answers, lesson
 from teachers.dialogue import NO_LOSS, Dialogue, Unsayable
 from teachers.greedy import Greedy
@@ -241,6 +243,21 @@ def test_weights_that_end_early_and_a_broken_config_are_one_line(tmp_path: Path)
         (broken / "config.json").write_text(config, encoding="utf-8")
         with pytest.raises(InputError, match=said):
             merge(MergeOptions(run=broken, out=tmp_path / "merged"))
+
+
+def test_a_base_of_an_unknown_kind_is_one_line_and_transformers_adds_none(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    base = make_tiny_llama(tmp_path / "base")
+    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    (base / "config.json").write_text(json.dumps(config | {"model_type": "no-such-kind"}), encoding="utf-8")
+    capfd.readouterr()
+    with suppress(InputError):  # a tokenizer may be loaded without its model
+        load_dialogue(base)
+    for load in (positions, partial(load_model, dtype=torch.float32)):
+        with pytest.raises(InputError, match=r"base: cannot be loaded as a language model: .*no-such-kind"):
+            load(base)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_finished_run_is_not_tuned_again_and_other_options_are_refused(run: Path, base: Path) -> None:
