@@ -72,7 +72,8 @@ class RunFolder:
             found = json.loads((self.path / name).read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(f"not JSON: {error}; remove the run folder to start anew", path=self.path / name) from None
-        assert isinstance(found, dict)
+        if not isinstance(found, dict):
+            raise InputError("not a JSON object; remove the run folder to start anew", path=self.path / name)
         return found
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from distill.errors import InputError
 from distill.reports import count, figure
 
 
@@ -59,5 +60,9 @@ class TuneReport:
 
     @classmethod
     def from_json(cls, folder: Path, kept: Mapping[str, Any]) -> TuneReport:
-        """The report of a run that ended before."""
+        """The report of a run that ended before; InputError where it is not what such a run writes."""
+        strange = set(kept) ^ ({each.name for each in fields(cls)} - {"folder"})
+        if strange:
+            message = f"keys that do not belong or are missing: {', '.join(sorted(strange))}; give another --out"
+            raise InputError(f"not the report of this version's `rait tune`: {message}", path=folder / "report.json")
         return cls(folder, **kept)

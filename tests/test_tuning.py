@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -267,6 +268,21 @@ def test_a_finished_run_is_not_tuned_again_and_other_options_are_refused(run: Pa
     assert again.steps == 6 and (run / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns == before
     with pytest.raises(CallError, match=r"--lr is 0\.01 there and 0\.5 here"):
         tune(options(base, data, run, epochs=2, lr=0.5))
+
+
+def test_a_finished_run_whose_report_is_another_ones_is_one_line(run: Path, base: Path, tmp_path: Path) -> None:
+    data, other = run.parent / "data.jsonl", tmp_path / "other"
+    other.mkdir()
+    shutil.copy(run / "config.json", other)
+    report = json.loads((run / "report.json").read_text(encoding="utf-8"))
+    del report["learnt"]
+    for written, said in (
+        (report | {"token": 1}, r"report\.json: .* do not belong or are missing: learnt, token; give another --out"),
+        ([report], r"report\.json: not a JSON object; remove"),
+    ):
+        (other / "report.json").write_text(json.dumps(written), encoding="utf-8")
+        with pytest.raises(InputError, match=said):
+            tune(options(base, data, other, epochs=2))
 
 
 @pytest.mark.slow
