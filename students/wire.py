@@ -35,7 +35,11 @@ class Wire(HttpToolsProtocol):
         if self._reading and not self.transport.is_closing():
             self._head += len(data)
             if self._head > HEAD:
-                self._refuse()
+                self._refuse("431 Request Header Fields Too Large", f"the headers are longer than {HEAD} bytes")
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn answers to bytes that are no HTTP, as every other refusal."""
+        self._refuse("400 Bad Request", msg)
 
     def on_message_begin(self) -> None:
         """The first bytes of a head."""
@@ -62,10 +66,10 @@ class Wire(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
 
-    def _refuse(self) -> None:
-        body = said(f"the headers are longer than {HEAD} bytes")
+    def _refuse(self, status: str, sentence: str) -> None:
+        body = said(sentence)
         self.transport.write(
-            b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)
+            b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+            % (status.encode(), len(body), body)
         )
         self.transport.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -184,6 +185,19 @@ def test_a_head_without_end_is_refused_and_one_that_does_not_come_is_not_waited_
                 with socket.create_connection(("127.0.0.1", call.port), timeout=60) as line:
                     line.sendall(begun)
                     assert line.recv(100) == b""
+        assert call.tag({"text": "Oslo"}).status == 200
+
+
+def test_what_is_no_http_is_refused_as_everything_else_is(word_bundle: Path) -> None:
+    chunked = b"POST /tag HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n"
+    with running(word_bundle) as call:
+        for sent in (b"no http\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\xfc", chunked):
+            with socket.create_connection(("127.0.0.1", call.port), timeout=60) as line:
+                line.sendall(sent)
+                reply = http.client.HTTPResponse(line)
+                reply.begin()
+                assert (reply.status, reply.headers["content-type"]) == (400, "application/json")
+                assert list(json.loads(reply.read())) == ["error"]
         assert call.tag({"text": "Oslo"}).status == 200
 
 
