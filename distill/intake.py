@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from distill.conll import conll_rows
@@ -12,6 +12,7 @@ from distill.errors import InputError
 from distill.files import open_lines, stem
 from distill.jsonl import document_from_json, parse_line
 from distill.rejects import BadRow, shown, source_name, undecodable
+from distill.shards import named, shards_of
 
 Row = Document | BadRow
 BY_LINE = ("jsonl", "text")
@@ -27,15 +28,31 @@ def read_rows(
 ) -> Iterator[Row | None]:
     """The Documents and bad rows of a file in order; None for a row whose number, from 1, is not `wanted`.
 
-    A line of JSONL or text and a sentence of CoNLL are rows. Other formats have no row to go on at: there, and where
-    a file as a whole cannot be read, an InputError ends it.
+    A line of JSONL (of a folder's shards too) or text and a sentence of CoNLL are rows. Other formats have no row to
+    go on at: there, and where a file as a whole cannot be read, an InputError ends it.
     """
     name = format or format_of(path)
+    if name == "pile":
+        yield from _shard_rows(shards_of(path), wanted)
+        return
     if name in BY_LINE:
         yield from line_rows(open_lines(path, "surrogateescape"), path, name, wanted)
         return
     for number, row in enumerate(conll_rows(path) if name == "conll" else read_documents(path, name), 1):
         yield row if wanted(number) else None
+
+
+def _shard_rows(shards: Sequence[Path], wanted: Callable[[int], bool]) -> Iterator[Row | None]:
+    before = 0
+    for shard in shards:
+        for row in read_rows(shard, "jsonl", behind(before, wanted)):
+            before += 1
+            yield named(row) if isinstance(row, Document) else row
+
+
+def behind(before: int, wanted: Callable[[int], bool]) -> Callable[[int], bool]:
+    """The same question about a file that so many rows stand before."""
+    return lambda number: wanted(before + number)
 
 
 def line_rows(

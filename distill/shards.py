@@ -43,17 +43,21 @@ def read_pile(path: str | Path) -> Iterator[Document]:
 
     A row is `{"text", "meta": {"pile_set_name"}}`; its id is shard and line, so that it is found again.
     """
+    for shard in shards_of(path):
+        yield from map(named, read_jsonl(shard))
+
+
+def shards_of(path: str | Path) -> list[Path]:
+    """A shard itself, or all of a folder in the order of their names; an InputError where it holds none."""
     if Path(path).is_file():
-        yield from _shard(Path(path))
-        return
+        return [Path(path)]
     shards = sorted(each for pattern in SHARDS for each in Path(path).glob(pattern))
     if not shards:
         raise InputError("holds no *.jsonl, *.jsonl.gz or *.jsonl.zst", path=path)
-    for shard in shards:
-        yield from _shard(shard)
+    return shards
 
 
-def _shard(path: Path) -> Iterator[Document]:
-    for document in read_jsonl(path):
-        identity = document.meta.get("doc_id")
-        yield replace(document, id=str(identity)) if isinstance(identity, str | int) else document
+def named(document: Document) -> Document:
+    """A shard's Document under the Pile's own id, where it has one."""
+    identity = document.meta.get("doc_id")
+    return replace(document, id=str(identity)) if isinstance(identity, str | int) else document

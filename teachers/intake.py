@@ -10,7 +10,7 @@ from typing import Any
 
 from distill.document import Document
 from distill.errors import InputError
-from distill.intake import read_rows
+from distill.intake import behind, read_rows
 from distill.jsonl import document_to_json, dump_line
 from distill.rejects import BadRow
 
@@ -38,14 +38,9 @@ def skimmed(paths: Sequence[Path], wanted: Callable[[int], bool]) -> Iterator[tu
     before = 0
     for path in paths:
         number = 0
-        for number, row in enumerate(read_rows(path, None, _behind(before, wanted)), 1):
+        for number, row in enumerate(read_rows(path, None, behind(before, wanted)), 1):
             yield before + number, _bad(row) if isinstance(row, BadRow) else row
         before += number
-
-
-def _behind(before: int, wanted: Callable[[int], bool]) -> Callable[[int], bool]:
-    """The same question about a file that so many documents stand before."""
-    return lambda number: wanted(before + number)
 
 
 def _bad(row: BadRow) -> BadLine:

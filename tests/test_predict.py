@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from distill.errors import CallError, InputError
+from distill.intake import read_rows
 from distill.jsonl import read_jsonl
 from students.bundle_options import PredictOptions
 from students.predict import predict
@@ -101,6 +102,22 @@ def test_with_out_bad_rows_go_to_a_file_of_their_own(word_bundle: Path, tmp_path
     path.write_bytes(b'{"text": "Oslo"}\n')
     predict(PredictOptions(bundle=word_bundle, inputs=(path,), out=out))
     assert not report.rejected_file.exists()
+
+
+def test_bad_rows_of_a_folder_of_shards_are_no_end_either(word_bundle: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "shards", tmp_path / "out.jsonl"
+    folder.mkdir()
+    (folder / "a.jsonl").write_bytes(b'{"text": "to Oslo"}\n{"text": \n\n{"text": "to Lima", "doc_id": 7}\n')
+    (folder / "b.jsonl.gz").write_bytes(gzip.compress(b'{"text": "Troms\xf8"}\n{"text": "Oslo"}\n'))
+    report = predict(PredictOptions(bundle=word_bundle, inputs=(folder,), out=out))
+    assert (report.documents, report.rejected, report.rejected_file) == (3, 2, tmp_path / "out.rejected.jsonl")
+    assert [(each.id, each.text) for each in read_jsonl(out)] == [("a-1", "to Oslo"), ("7", "to Lima"), ("b-2", "Oslo")]
+    rejected = [json.loads(line) for line in (tmp_path / "out.rejected.jsonl").read_text("utf-8").splitlines()]
+    assert [(row["source"], row["line"]) for row in rejected] == [
+        (str(folder / "a.jsonl"), 2), (str(folder / "b.jsonl.gz"), 1),
+    ]  # fmt: skip
+    wanted = [row.id for row in read_rows(folder, None, lambda number: number > 3) if row is not None]
+    assert wanted == ["b-1", "b-2"]  # rows are counted through all shards: labelling goes on by their number
 
 
 def test_a_slow_stream_is_answered_line_by_line(word_bundle: Path) -> None:
