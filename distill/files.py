@@ -24,7 +24,9 @@ _UNWRITABLE = (
 )  # fmt: skip
 STREAM = "-"  # as a path: standard input for a reader, standard output for a writer
 _PACKED = (".gz", ".zst")
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # what such a file begins with; its lines would be rubbish, not bad rows
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # what such a file may begin with; its lines would be rubbish, not bad rows
+_LOOKED_AT = 10  # lines: the first may be too short to tell
+_HIGH = bytes({*range(32)} - {*b"\t\n\r"})  # the other half of a letter in UTF-16: NUL in Latin, 4 in Cyrillic
 
 
 def existing(path: str | Path, what: str = "file") -> Path:
@@ -60,7 +62,7 @@ def open_lines(path: str | Path, errors: Literal["strict", "surrogateescape"] = 
     try:
         with _open_binary(Path(path)) as lines:
             for number, raw in enumerate(lines, 1):
-                if number == 1 and raw.startswith(_UTF16):
+                if number <= _LOOKED_AT and is_utf16(raw, number == 1):
                     raise InputError("is UTF-16, not UTF-8; convert the file first", path=path)
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8", errors)
                 yield number, line.removesuffix("\n").removesuffix("\r")
@@ -75,6 +77,18 @@ def open_lines(path: str | Path, errors: Literal["strict", "surrogateescape"] = 
         raise InputError(f"broken zstandard file: {error}", path=path, line=number + 1) from None
     except PermissionError:
         raise InputError("cannot be read: permission denied", path=path) from None
+
+
+def is_utf16(line: bytes, first: bool = True) -> bool:
+    """Whether a line, `first` in its file, is UTF-16: by a byte order mark, or by what stands beside its letters.
+
+    A text may hold a NUL, but no control characters at more than half of its even or of its odd places.
+    """
+    if first and line.startswith(_UTF16):
+        return True
+    halves = (line[:400:2], line[1:400:2])
+    counts = [len(half) - len(half.translate(None, _HIGH)) for half in halves]
+    return b"\0" in line and any(4 <= n > len(half) / 2 for n, half in zip(counts, halves, strict=True))
 
 
 def _open_binary(path: Path) -> AbstractContextManager[IO[bytes]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from distill.document import Document
 from distill.errors import InputError
+from distill.files import is_utf16
 from distill.jsonl import read_jsonl
 
 SHARDS = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst")
@@ -31,6 +32,8 @@ def read_bbc(path: str | Path) -> Iterator[Document]:
 
 def _text(path: Path) -> str:
     raw = path.read_bytes()
+    if is_utf16(raw):
+        raise InputError("is UTF-16, not UTF-8; convert the file first", path=path)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:

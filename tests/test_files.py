@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from distill.errors import InputError
 from distill.files import first_lines, open_lines, stem, whole_or_not_at_all
 
-lines = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=8), max_size=5)
+lines = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=8), max_size=5)
 
 
 @given(lines, st.sampled_from(["\n", "\r\n"]), st.sampled_from(["a.txt", "a.txt.gz"]))
@@ -48,6 +48,24 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, name: str, conte
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message):
         list(open_lines(tmp_path / name))
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "text", ["Oslo\n", "a\n\n\nto Lima\n", '{"text": "Осло"}\n', "Осло\nЛима и Кито\n", "Αθήνα 1\nΟυ\n"]
+)
+def test_utf_16_is_refused_with_a_byte_order_mark_and_without(tmp_path: Path, coding: str, text: str) -> None:
+    (tmp_path / "a.txt").write_bytes(text.encode(coding))
+    with pytest.raises(InputError, match=r"a\.txt: is UTF-16, not UTF-8; convert the file first"):
+        list(open_lines(tmp_path / "a.txt", "surrogateescape"))
+
+
+@pytest.mark.parametrize(
+    "text", ["a\0b", "\0" * 3, "Oslo\0\0\0\0\0Lima and Quito", "\x1b[1mOslo\x1b[0m", "a\tb\tc\td\te\tf"]
+)
+def test_a_text_may_hold_control_characters(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.txt").write_bytes(text.encode() + b"\n")
+    assert list(open_lines(tmp_path / "a.txt")) == [(1, text)]
 
 
 def test_a_folder_and_a_missing_file_are_one_line(tmp_path: Path) -> None:
