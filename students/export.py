@@ -32,6 +32,7 @@ from students.bundle import (
 from students.bundle_options import ExportOptions
 from students.evidence import Evidence, evidence
 from students.rehearsal import TOLERANCES, rehearsed
+from students.runfolder import RunFolder
 from students.runtime import ENGINE, Student
 from students.temper import answers, tempered
 from students.thresholds import thresholds
@@ -80,6 +81,7 @@ def export(options: ExportOptions) -> ExportReport:
     if (options.platform or options.python_version) and not options.wheels:
         raise CallError("--platform and --python-version are those of --wheels; add it")
     _check_target(options.out)
+    _check_finished(options.run)
     wait_without_spinning()
     outside = resolve("students.model:load_student", "export")(options.run)
     thresholds(options.threshold, outside.tags.labels)  # a mistake in them is said before the work
@@ -146,6 +148,15 @@ def _written(folder: Path, manifest: Manifest) -> Path:
     """Put the manifest of what lies in the folder beside it."""
     (folder / MANIFEST).write_bytes(_manifest_of(folder, manifest).rendered())
     return folder
+
+
+def _check_finished(run: Path) -> None:
+    folder = RunFolder(run)
+    if folder.unfinished and folder.best.is_dir():
+        raise CallError(
+            f"{run} has not finished training; let the same `train` command finish it, or export the best epoch so far "
+            f"by its own folder, {folder.best}"
+        )
 
 
 def _check_target(out: Path) -> None:

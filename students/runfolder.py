@@ -21,5 +21,10 @@ class RunFolder(runs.RunFolder):
         return self.path / "student-last"
 
     @property
+    def unfinished(self) -> bool:
+        """Whether a training began here and has not come to its report."""
+        return (self.path / "config.json").is_file() and not (self.path / "report.json").is_file()
+
+    @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoints" / "last.safetensors"

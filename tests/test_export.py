@@ -177,6 +177,19 @@ def test_what_export_cannot_check_it_refuses(tiny_run: Path, tmp_path: Path) -> 
     assert (taken / "thesis.txt").exists() and not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
 
 
+def test_a_run_that_is_still_training_is_not_exported_by_mistake(tiny_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    (run / "config.json").write_text("{}", encoding="utf-8")
+    (run / "checkpoints").mkdir()
+    with pytest.raises(CallError, match=r"run has not finished training; .* by its own folder, .*run/student"):
+        export_tiny(run, tmp_path / "a")
+    verify = (run / "gold.jsonl",)
+    assert export_tiny(run / "student", tmp_path / "b", verify=verify) == tmp_path / "b"
+    (run / "report.json").write_text("{}", encoding="utf-8")
+    assert export_tiny(run, tmp_path / "c") == tmp_path / "c"
+    assert not (tmp_path / "a").exists()
+
+
 def test_the_card_says_what_a_reader_needs(tiny_bundle: Path) -> None:
     page = (tiny_bundle / "README.md").read_text(encoding="utf-8")
     assert re.search(r"Strict F1 \d\.\d{4} \(95 % interval", page)
