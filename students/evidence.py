@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,13 @@ class Evidence:
 
 def evidence(run: Path, verify: Sequence[Path], labels: Sequence[str], licence: str) -> Evidence:
     """The documents of `--verify`, or else those the run chose its best epoch on."""
-    config = _config(run)
+    place, config = _config(run)
     known = LabelSet(tuple(Label(label) for label in labels))
     if verify:
         documents = [document for path in verify for document in read_gold_flat(path, known).documents]
         names = [_named(path) for path in verify]
     else:
-        documents, names = _dev(run, config, known)
+        documents, names = _dev(place, config, known)
     if not any(document.entities for document in documents):
         raise InputError(f"no entities to check on; {NO_DEV}", path=names[0]["name"])
     files = config.get("data", {})
@@ -45,7 +45,8 @@ def evidence(run: Path, verify: Sequence[Path], labels: Sequence[str], licence: 
     return Evidence(documents, data)
 
 
-def _config(run: Path) -> dict[str, Any]:
+def _config(run: Path) -> tuple[Path, dict[str, Any]]:
+    """The run folder that `run` is or stands in, and its configuration; empty where there is none."""
     for folder in (run, run.parent):
         path = folder / "config.json"
         if path.is_file():
@@ -54,8 +55,8 @@ def _config(run: Path) -> dict[str, Any]:
             except ValueError as error:
                 raise InputError(f"not JSON: {error}", path=path) from None
             if isinstance(found, dict) and isinstance(found.get("data"), dict):
-                return found
-    return {}
+                return folder, found
+    return run, {}
 
 
 def _dev(run: Path, config: dict[str, Any], labels: LabelSet) -> tuple[list[Document], list[dict[str, Any]]]:
@@ -68,15 +69,26 @@ def _dev(run: Path, config: dict[str, Any], labels: LabelSet) -> tuple[list[Docu
         raise CallError(f"{run} names no dev file to check on; {NO_DEV}")
     documents: list[Document] = []
     for each in chosen:
-        path = Path(str(each["path"]))
-        if not path.is_file() or _named(path)["sha256"] != each["sha256"]:
-            raise CallError(f"the run's dev data {path} is gone or has changed since; {NO_DEV}")
-        documents += read_gold_flat(path, labels).documents
+        documents += read_gold_flat(_as_it_was(each, run, options), labels).documents
     names = [_bare(each) for each in chosen]
     if share is None:
         return documents, names
     _, dev = divided(documents, share, int(options["seed"]))
     return dev, [each | {"share": share, "seed": int(options["seed"])} for each in names]
+
+
+def _as_it_was(row: Mapping[str, Any], run: Path, options: Mapping[str, Any]) -> Path:
+    """The file of the training, found from here or, by where the run was put, from where `train` was called."""
+    named, out = Path(str(row["path"])), Path(str(options.get("out", "")))
+    steps, lies = out.parts, run.resolve()
+    places = [Path()]
+    if steps and not out.is_absolute() and lies.parts[-len(steps) :] == steps:
+        places.append(lies.parents[len(steps) - 1])
+    for path in (place / named for place in places):
+        if path.is_file() and _named(path)["sha256"] == row["sha256"]:
+            return path
+    named = places[-1] / named
+    raise CallError(f"the run's dev data {named} is gone from there or has changed since; {NO_DEV}")
 
 
 def _bare(row: dict[str, Any]) -> dict[str, Any]:

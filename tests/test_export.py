@@ -148,8 +148,32 @@ def test_without_verify_the_runs_dev_file_is_used_and_named(tiny_run: Path, tmp_
     assert len(proof.documents) == len(SENTENCES)
     assert proof.data["verified_on"] == [{"name": "chosen-on.jsonl", "sha256": known["sha256"]}]
     dev.write_text("", encoding="utf-8")
-    with pytest.raises(CallError, match="gone or has changed since"):
+    with pytest.raises(CallError, match="gone from there or has changed since"):
         evidence(tmp_path, (), ("LOC", "ORG"), "")
+
+
+def test_dev_named_from_another_folder_is_found_from_there(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = (tiny_run / "gold.jsonl").read_bytes()
+    for folder in ("project/runs/a", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "project" / "dev.jsonl").write_bytes(data)
+    (tmp_path / "elsewhere" / "dev.jsonl").write_text("of another project", encoding="utf-8")
+    known = {"path": "dev.jsonl", "sha256": hashlib.sha256(data).hexdigest()}
+    options = {"dev": "dev.jsonl", "seed": 1, "out": "runs/a"}
+    config = {"options": options, "data": {"dev": [known], "gold": [], "distilled": []}}
+    run = tmp_path / "project" / "runs" / "a"
+    (run / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for named in (run, Path("../project/runs/a"), run / "student"):
+        assert len(evidence(named, (), ("LOC", "ORG"), "").documents) == len(SENTENCES)
+    (run / "config.json").write_text(json.dumps(config | {"options": options | {"out": str(run)}}), encoding="utf-8")
+    with pytest.raises(CallError, match="is gone from there"):
+        evidence(run, (), ("LOC", "ORG"), "")  # nobody noted from where `train` was called
+    moved = run.rename(tmp_path / "elsewhere" / "b")
+    with pytest.raises(CallError, match=r"dev data dev\.jsonl is gone .* changed since; give .* as --verify"):
+        evidence(moved, (), ("LOC", "ORG"), "")
 
 
 def test_a_share_of_gold_as_dev_is_drawn_again(tiny_run: Path, tmp_path: Path) -> None:
