@@ -64,8 +64,11 @@ def seal(digest: str) -> bytes:
 
 
 def pack(folder: Path, names: Sequence[str], out: Path) -> None:
-    """Write the named files of a folder, in that order, as one archive that appears whole or not at all."""
-    handle, fresh = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+    """Write the named files of a folder, in that order, as one archive that appears whole or not at all.
+
+    Until it is whole it lies in that folder, which must be on the disk of `out`.
+    """
+    handle, fresh = tempfile.mkstemp(dir=folder)
     try:
         with os.fdopen(handle, "w+b") as raw:
             with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:

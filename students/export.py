@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ from students.thresholds import thresholds
 from students.waiting import wait_without_spinning
 from students.wheels import add_wheels
 
+_STAGED = ".{}.export-"  # how the folder of a bundle in the making begins, beside its place
 _COMPANY = 200  # documents tagged once more alone, to see that company does not matter
 
 
@@ -177,7 +180,9 @@ def _staged(out: Path) -> Iterator[Path]:
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        _clear_up(out)
+        fresh = Path(tempfile.mkdtemp(prefix=_STAGED.format(out.name), dir=out.parent))
+        lock = _locked(fresh)
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror}", path=out) from None
     try:
@@ -196,6 +201,37 @@ def _staged(out: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _clear_up(out: Path) -> None:
+    """Remove what killed exports of this name have left: folders of ours that no process holds.
+
+    An empty one may be another export's that is about to lock it, and stays.
+    """
+    for left in out.parent.iterdir():
+        if left.name.startswith(_STAGED.format(out.name)) and left.is_dir() and any(left.iterdir()):
+            lock = _locked(left)
+            if lock is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """An open file with the system's lock on a folder, which ends with the process; None where it cannot be had."""
+    try:
+        fcntl = import_module("fcntl")
+    except ImportError:
+        return None
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        return None
+    return file
 
 
 def _version() -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -199,6 +202,28 @@ def test_what_export_cannot_check_it_refuses(tiny_run: Path, tmp_path: Path) -> 
     with pytest.raises(CallError, match="no bundle"):
         export(ExportOptions(run=tiny_run, out=taken))
     assert (taken / "thesis.txt").exists() and not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("name", ["bundle", "bundle.tar.gz"])
+def test_what_a_killed_export_left_is_cleared_away_and_nothing_else(tiny_run: Path, tmp_path: Path, name: str) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    code = (
+        "import os, signal, sys; sys.path[:0] = ['tests']; from pathlib import Path; import students.export as e; "
+        "from sealed import export_tiny; e.add_wheels = lambda *_: os.kill(os.getpid(), signal.SIGKILL); "
+        f"export_tiny(Path({str(tiny_run)!r}), Path({str(tmp_path / name)!r}), wheels=True)"
+    )
+    root = Path(__file__).parents[1]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=False).returncode == -9
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(f".{name}.export-") and (left / "model.onnx").stat().st_size
+    held, other = tmp_path / f".{name}.export-another", tmp_path / f".{name}.mine"
+    for folder in (held, other):
+        shutil.copytree(left, folder)
+    lock = os.open(held, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    export_tiny(tiny_run, tmp_path / name)
+    os.close(lock)
+    assert {path.name for path in tmp_path.iterdir()} == {name, held.name, other.name}
 
 
 def test_a_run_that_is_still_training_is_not_exported_by_mistake(tiny_run: Path, tmp_path: Path) -> None:
