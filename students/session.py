@@ -22,10 +22,19 @@ class Session:
 
     engine: onnxruntime.InferenceSession
     shared: bool
+    path: Path
 
     def logits(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """From ids, shape (rows, length), to logits, shape (rows, length, tags)."""
-        found: npt.NDArray[np.float32] = self.engine.run(["logits"], {"input_ids": ids})[0]
+        """From ids, shape (rows, length), to logits, shape (rows, length, tags).
+
+        Raises InputError where the graph has no place for so long a window, or for such an id.
+        """
+        try:
+            found: npt.NDArray[np.float32] = self.engine.run(["logits"], {"input_ids": ids})[0]
+        except Exception as error:  # noqa: BLE001 - the library's own classes, all of them Exceptions
+            reason = " ".join(str(error).split())
+            message = f"cannot run a window of {ids.shape[1]} tokens, which the manifest's max_length allows"
+            raise InputError(f"{message}; export the bundle anew ({reason})", path=self.path) from None
         return found
 
 
@@ -42,7 +51,7 @@ def session_of(model: bytes, path: Path, manifest: Manifest) -> Session:
         raise InputError(f"has inputs {inputs} and outputs {outputs}, not input_ids and logits", path=path)
     if engine.get_outputs()[0].shape[-1] not in (None, 2 * len(manifest.labels) + 1):
         raise InputError("gives another number of tags than the manifest has labels for", path=path)
-    return Session(engine, _RANGE_OF_ALL not in model and _alike(engine))
+    return Session(engine, _RANGE_OF_ALL not in model and _alike(engine), path)
 
 
 def _alike(engine: onnxruntime.InferenceSession) -> bool:
@@ -69,6 +78,6 @@ def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
     options.enable_mem_pattern = False  # calls have many shapes, and a pattern is kept for each
     # Its arena hands one thread's memory to another, cold: two threads then do the work of 1.3 (docs/sealed-room.md).
     options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it calls an error it raises too
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options

@@ -10,11 +10,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from bundles import sign
 from sealed import SENTENCES, export_tiny
 
 from distill.document import Document, Entity
@@ -187,6 +189,19 @@ def test_a_share_of_gold_as_dev_is_drawn_again(tiny_run: Path, tmp_path: Path) -
     proof = evidence(tmp_path, (), ("LOC", "ORG"), "CC0")
     assert proof.data["verified_on"][0]["share"] == 0.4 and proof.data["licence"] == "CC0"
     assert proof.documents == divided(list(read_jsonl(gold)), 0.4, 1)[1]
+
+
+def test_windows_longer_than_the_model_has_positions_for_are_one_line(
+    fp32_bundle: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    forged = shutil.copytree(fp32_bundle, tmp_path / "forged")
+    sign(forged, replace(read_manifest(forged), max_length=200, files={}))
+    student = Student.load(forged, threads=2)
+    for texts in (["oslo " * 300], ["lima", "oslo " * 300, "quito"]):
+        with pytest.raises(InputError, match=r"model\.onnx: cannot run a window of 200 tokens, .* max_length"):
+            student.tag(texts)
+    student.close()
+    assert capfd.readouterr().err == ""
 
 
 def test_what_export_cannot_check_it_refuses(tiny_run: Path, tmp_path: Path) -> None:
