@@ -97,11 +97,10 @@ def record_of(document: Document) -> Record:
     negatives = document.meta.get("negatives") or ()
     if not isinstance(negatives, list | tuple) or not all(isinstance(each, str) for each in negatives):
         raise InputError(f'document {document.id!r}: "negatives" is a list of types')
-    dataset = document.meta.get("dataset", "")
-    return Record(
-        document.id, document.text, tuple(pairs), tuple(negatives), document.entities,
-        dataset if isinstance(dataset, str) else "",
-    )  # fmt: skip
+    dataset = document.meta.get("dataset") or ""
+    if not isinstance(dataset, str) or not dataset.isprintable():
+        raise InputError(f'document {document.id!r}: "dataset" is a name on one line, not {dataset!r}')
+    return Record(document.id, document.text, tuple(pairs), tuple(negatives), document.entities, dataset)
 
 
 def _record(row: Any, fallback: str) -> Record:

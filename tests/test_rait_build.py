@@ -262,3 +262,10 @@ def test_the_command_tells_what_it_made(tmp_path: Path) -> None:
     assert "3 conversations of 3 passages in 3 documents (en 3)" in done.output
     wrong = CliRunner().invoke(cli.app, [*call, "--negative-types", "all"])
     assert wrong.exit_code == 2
+
+
+@pytest.mark.parametrize("dataset", ["two\nlines", 7, ["wnut"]])
+def test_a_data_set_that_is_no_name_on_one_line_is_told_with_file_and_line(tmp_path: Path, dataset: object) -> None:
+    documents = [DOCUMENTS[0], Document("b", "Oslo is cold.", DOCUMENTS[4].entities, {"dataset": dataset})]
+    with pytest.raises(InputError, match=r"open\.jsonl:2: document 'b': \"dataset\" is a name on one line, not "):
+        made(tmp_path, documents)
