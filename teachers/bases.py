@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
+from huggingface_hub import constants
 from huggingface_hub.utils import logging as hub_logging
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -35,11 +39,22 @@ def model_folder(name: str) -> Path:
     say(f"{name} is no folder; looking on the hub and in its cache")
     try:
         with quiet():
-            found = Path(snapshot_download(name, allow_patterns=WANTED))
+            found = Path(snapshot_download(name, allow_patterns=WANTED, local_files_only=not hub_is_there()))
         return _checked(found)
     except (OSError, ValueError, HfHubHTTPError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"neither a folder nor a model of the hub: {said}", path=name) from None
+
+
+def hub_is_there() -> bool:
+    """Whether the hub's name can be looked up; its client would try for minutes where there is no network."""
+    if getproxies():
+        return True
+    try:
+        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
+    except OSError:
+        return False
+    return True
 
 
 def _checked(folder: Path) -> Path:

@@ -61,7 +61,8 @@ def embedder(name: str) -> Embedder:
             say(f"{name} is no folder; looking on the hub and in its cache")
         try:
             with resolve("teachers.bases:quiet", "retrieve")():  # it would draw bars where no terminal is
-                found = transformer(str(folder) if local else name, device=None)
+                offline = local or not resolve("teachers.bases:hub_is_there", "retrieve")()
+                found = transformer(str(folder) if local else name, device=None, local_files_only=offline)
                 found.encode(["Oslo", "Oslo and Bergen"])  # a language model may load, and have nothing to pad with
                 return found.encode  # type: ignore[no-any-return]
         except (OSError, ValueError) as error:

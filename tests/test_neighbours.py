@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,6 +59,25 @@ def test_an_embedder_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingLibraryError, match=r"ner-distill\[demo\]"):
         embedder("minilm")
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("sentence_transformers"), reason="no sentence-transformers")
+@pytest.mark.filterwarnings("ignore")
+def test_without_a_network_the_hub_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    bases = pytest.importorskip("teachers.bases")
+    asked = []
+
+    def unknown(host: str, *_: object, **__: object) -> None:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(bases, "getproxies", dict)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(InputError, match="nobody/no-such-embedder: no embedder"):
+        embedder("nobody/no-such-embedder")(["Oslo"])
+    with pytest.raises(InputError, match="nobody/no-such-model: neither a folder nor a model of the hub"):
+        bases.model_folder("nobody/no-such-model")
+    assert len(asked) <= 4  # a look or two each, where the client alone would try again and again
 
 
 @pytest.mark.skipif(
