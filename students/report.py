@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
 from curricula.custom import is_function
+from distill.errors import InputError
 from distill.reports import count, figure
 from distill.runs import IDENTITY, commit, versions
 from distill.scores import Score
@@ -136,6 +137,11 @@ class TrainReport:
 
     @classmethod
     def from_json(cls, folder: Path, row: Mapping[str, Any]) -> TrainReport:
+        """The report of a run that ended before; InputError where it is not what such a run writes."""
+        strange = set(row) ^ ({each.name for each in fields(cls)} - {"folder"})
+        if strange:
+            message = f"keys that do not belong or are missing: {', '.join(sorted(strange))}; give another --out"
+            raise InputError(f"not the report of this version's `train`: {message}", path=folder / "report.json")
         return cls(folder=folder, **{**row, "notes": tuple(row["notes"])})
 
 

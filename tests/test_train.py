@@ -143,6 +143,14 @@ def test_a_finished_run_is_not_trained_again(
     assert "finished" in capsys.readouterr().err
 
 
+def test_a_report_with_other_keys_is_one_line(encoder: Path, data: Path, tmp_path: Path) -> None:
+    fit(options(encoder, data, tmp_path / "run", epochs=1))
+    report = tmp_path / "run" / "report.json"
+    report.write_text(json.dumps(json.loads(report.read_text()) | {"mood": "good"}))
+    with pytest.raises(InputError, match="do not belong or are missing: mood"):
+        fit(options(encoder, data, tmp_path / "run", epochs=1))
+
+
 def test_a_used_folder_names_the_option_that_differs(encoder: Path, data: Path, tmp_path: Path) -> None:
     fit(options(encoder, data, tmp_path / "run", epochs=1))
     with pytest.raises(CallError, match=r"--epochs is 1 there and 2 here"):
