@@ -26,6 +26,7 @@ Ids = npt.NDArray[np.int32]
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REMEMBERED = 200_000  # words whose pieces are kept; some 40 MB at the most
 _LONGEST_REMEMBERED = 64
+_ENDLESS = 10_000  # letters of a word that a WordPiece tokenizer gets to see of a longer one
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Encoder:
         if self.budget < 1 or not 0 <= stride <= self.budget // 2:
             raise CallError(f"windows of {max_length} tokens cannot overlap by {stride}: the overlap is at most half")
         self._pieces: dict[str, tuple[int, ...]] = {}
+        longest = getattr(tokenizer.model, "max_input_chars_per_word", None)
+        self._gives_up = longest is not None and longest < _ENDLESS
 
     @classmethod
     def from_folder(cls, folder: str | Path, max_length: int = 128, stride: int = 32) -> Encoder:
@@ -118,13 +121,21 @@ class Encoder:
         return known if len(short) == len(found) else {**known, **found}
 
     def _tokenised(self, surfaces: Sequence[str]) -> Iterable[tuple[str, tuple[int, ...]]]:
-        clean = [_SURROGATE.sub("\ufffd", surface) for surface in surfaces]
+        clean = [_SURROGATE.sub("\ufffd", self._seen(surface)) for surface in surfaces]
         encoding = self.tokenizer.encode(clean, is_pretokenized=True, add_special_tokens=False)
         pieces: list[list[int]] = [[] for _ in surfaces]
         for identity, word in zip(encoding.ids, encoding.word_ids, strict=True):
             if word is not None:
                 pieces[word].append(identity)
         return zip(surfaces, map(tuple, pieces), strict=True)
+
+    def _seen(self, surface: str) -> str:
+        """What the tokenizer has to see of a word.
+
+        WordPiece makes one unknown piece of a word beyond its limit, however long, and takes 70 bytes for each letter.
+        """
+        endless = self._gives_up and len(surface) > _ENDLESS and surface.isascii() and surface.isalnum()
+        return surface[:_ENDLESS] if endless else surface
 
     def windows(self, encoded: Encoded) -> list[Window]:
         """Windows over the pieces, cut before words; a text without pieces has none."""

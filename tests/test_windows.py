@@ -22,3 +22,10 @@ def test_every_piece_has_one_owner_and_every_window_moves_on(lengths: list[int])
     assert all(a.own_end == b.own_start and a.start < b.start and a.end < b.end for a, b in pairwise(windows))
     for window in windows:
         assert window.start <= window.own_start < window.own_end <= window.end <= window.start + ENCODER.budget
+
+
+def test_an_endless_word_has_the_pieces_that_the_tokenizer_gives_it() -> None:
+    tokenizer = tiny_tokenizer()
+    for word in ("a" * 99, "a" * 10_001, "7b" * 20_000, "a" * 12_000 + "é", "a" * 6_000 + "-" + "b" * 12_000):
+        expected = tokenizer.encode(word, add_special_tokens=False).ids
+        assert Encoder(tiny_tokenizer(), 16, 4).encode(f"{word}").ids.tolist() == expected
