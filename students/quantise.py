@@ -18,7 +18,8 @@ _LEAST_ROWS = 1024  # smaller tables (positions, segments) stay as they are
 _LEAST_OUTPUTS = 32  # smaller products (the tags) are not worth two more steps
 _BUILT_IN = "com.microsoft"  # operators that every onnxruntime has
 _LEVELS, _FEWER_LEVELS = 127, 63
-_GELU_LEAST = 0.17  # Gelu never falls below its negative
+_GELU_LEAST = 0.17  # Gelu never falls below its negative: it needs few bytes below zero,
+_GELU_ZERO = 32  # so many, which leaves the others for what is above
 _TINY = 1e-12  # a token of nothing but zeros
 
 
@@ -56,8 +57,13 @@ class _Products:
     def replaced(self) -> list[onnx.NodeProto]:
         """All nodes, with those of the large products in the place of the products."""
         self._shared(
-            middle=np.uint8(128), middles=np.asarray([128], np.uint8), one=np.float32(1), step=np.float32(1 / _LEVELS),
-            least=np.float32(_TINY), least_of_gelu=np.float32(_GELU_LEAST), last=np.asarray([-1], np.int64),
+            zero=np.uint8(128), zeros=np.asarray([128], np.uint8), step=np.float32(1 / _LEVELS),
+            least=np.float32(_TINY), one=np.float32(1), last=np.asarray([-1], np.int64),
+        )  # fmt: skip
+        above = 255 - _GELU_ZERO
+        self._shared(
+            zero_of_gelu=np.uint8(_GELU_ZERO), zeros_of_gelu=np.asarray([_GELU_ZERO], np.uint8),
+            step_of_gelu=np.float32(1 / above), least_of_gelu=np.float32(_GELU_LEAST * above / _GELU_ZERO),
         )  # fmt: skip
         for node in self.graph.node:
             weight = self.constants.get(node.input[1]) if node.op_type == "MatMul" else None
@@ -84,7 +90,8 @@ class _Products:
         self.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in made.items())
         if source not in self.measured:
             self._measure(source, weight.shape[0])
-        inputs = [f"{source}.small", f"{out}.weight", "int8.one", f"{out}.steps", "int8.middle", ""]
+        zero = f"int8.zero{self._kind(source)}"
+        inputs = [f"{source}.small", f"{out}.weight", "int8.one", f"{out}.steps", zero, ""]
         self._add("MatMulIntegerToFloat", inputs, f"{out}.by_channel", _BUILT_IN)
         numbers = [f"{out}.by_channel", f"{source}.step"]
         if source in self.matrices:
@@ -102,19 +109,24 @@ class _Products:
             self._shared(**{f"{source}.rows": np.asarray([-1, width], np.int64)})
             rows = self._add("Reshape", [source, f"int8.{source}.rows"], f"{source}.rows")
             self._add("Shape", [source], f"{source}.places", start=0, end=-1)
-        if self.maker[source].op_type == "Gelu":
-            size, least = rows, "int8.least_of_gelu"
-        else:
-            size, least = self._add("Abs", [rows], f"{source}.size"), "int8.least"
+        kind = self._kind(source)
+        size = rows if kind else self._add("Abs", [rows], f"{source}.size")
         self._add("ReduceMax", [size, "int8.last"], f"{source}.largest", keepdims=1)
-        self._add("Max", [f"{source}.largest", least], f"{source}.range")
-        self._add("Mul", [f"{source}.range", "int8.step"], f"{source}.step")
+        self._add("Max", [f"{source}.largest", f"int8.least{kind}"], f"{source}.range")
+        self._add("Mul", [f"{source}.range", f"int8.step{kind}"], f"{source}.step")
         self._add("Squeeze", [f"{source}.step", "int8.last"], f"{source}.steps")
         if not self.measured:
             self._add("Shape", [f"{source}.steps"], "int8.tokens")
-            self._add("Expand", ["int8.middles", "int8.tokens"], "int8.middle_of_each")
-        self._add("QuantizeLinear", [rows, f"{source}.steps", "int8.middle_of_each"], f"{source}.small", axis=0)
+        if f"int8.zero{kind}_of_each" not in self.measured:
+            self._add("Expand", [f"int8.zeros{kind}", "int8.tokens"], f"int8.zero{kind}_of_each")
+            self.measured.add(f"int8.zero{kind}_of_each")
+        inputs = [rows, f"{source}.steps", f"int8.zero{kind}_of_each"]
+        self._add("QuantizeLinear", inputs, f"{source}.small", axis=0)
         self.measured.add(source)
+
+    def _kind(self, source: str) -> str:
+        """Gelu's values, nearly all of them above zero, have a zero of their own."""
+        return "_of_gelu" if self.maker[source].op_type == "Gelu" else ""
 
     def _activation(self, node: onnx.NodeProto) -> bool:
         """A bias and its Gelu in one step, by tanh: its distance from the exact one is lost among 8 bits."""
