@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from curricula.blending import Blend
 from curricula.schedules import schedule
+from distill.errors import CallError
 from students.hardware import Hardware, found_hardware
 from students.material import Material, read_material
 from students.options import Recipe, TrainOptions
@@ -45,7 +46,9 @@ def setting_of(options: TrainOptions, material: Material | None = None) -> Setti
     Raises CallError where the schedule lacks its data or cannot be, and for options that do not go together.
     """
     recipe, rule = options.resolved(), schedule(options.schedule, options.k, options.n)
-    rule.curve(recipe.epochs)  # a function of the user's own may be wrong at any epoch: better now than after reading
+    curve = rule.curve(recipe.epochs)  # a function of the user's own may be wrong: better now than after reading
+    if (options.committee or options.denoise) and not any(distilled for distilled, _ in curve):
+        raise CallError(f"--committee and --denoise serve distilled data, which the {rule.name} schedule never shows")
     hardware = found_hardware(options.precision, options.threads, options.device)
     material = read_material(options) if material is None else material
     sizes = len(material.distilled) + len(material.unlabelled), len(material.gold)

@@ -148,3 +148,6 @@ def test_a_call_that_cannot_be_right_leaves_nothing_behind(encoder: Path, data: 
         options(encoder, data, tmp_path / "run", unlabelled=())
     with pytest.raises(CallError, match="give both"):
         options(encoder, data, tmp_path / "run", gold=(), schedule="distilled", denoise=True)
+    with pytest.raises(CallError, match="the gold schedule never shows"):
+        fit(options(encoder, data, tmp_path / "run", schedule="gold"))
+    assert not (tmp_path / "run").exists()
