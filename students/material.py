@@ -22,7 +22,8 @@ from students.options import TrainOptions
 class Material:
     """Flat Documents by use, the label set, and what was left out on the way (by label); unlabelled ones are bare.
 
-    `parts` are the numbers of distilled Documents by file."""
+    `parts` are the numbers of distilled Documents by file.
+    """
 
     labels: LabelSet
     distilled: list[Document]

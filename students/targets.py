@@ -46,11 +46,6 @@ class Examples:
     empty: int = 0
     lost: Counter[str] = field(default_factory=Counter)
 
-    def __add__(self, other: Examples) -> Examples:
-        rows, lost = [*self.rows, *other.rows], self.lost + other.lost
-        counts = (self.windowed + other.windowed, self.snapped + other.snapped, self.empty + other.empty)
-        return Examples(rows, *counts, lost)
-
     @property
     def tokens(self) -> int:
         return sum(len(window.ids) for row in self.rows for window in row)
