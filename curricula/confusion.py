@@ -60,11 +60,9 @@ def measured(prior: Shares, said: Tags) -> Confusion:
     """
     size = prior.shape[1]
     before = np.log(np.maximum(prior.astype(np.float64), LEAST))
-    posterior = prior.astype(np.float64)
-    counts = np.zeros((size, size))
+    posterior, heard = prior.astype(np.float64), np.eye(size)[said]
     for _ in range(ROUNDS):
-        counts = np.full((size, size), 1 / size)
-        np.add.at(counts.T, said, posterior)
+        counts = posterior.T @ heard + 1 / size
         matrix = counts / counts.sum(axis=1, keepdims=True)
         posterior = _normal(before + np.log(matrix)[:, said].T)
     return Confusion(matrix, counts.sum(axis=1), posterior.astype(np.float32))

@@ -7,7 +7,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,18 @@ class RunFolder:
         if not isinstance(found, dict):
             raise InputError("not a JSON object; remove the run folder to start anew", path=self.path / name)
         return found
+
+
+def kept_fields(report: type, kept: Mapping[str, Any], path: Path, command: str) -> Mapping[str, Any]:
+    """What `report.json` has for a report's class, all but its folder.
+
+    Raises InputError where other keys stand there than this version's `command` writes.
+    """
+    strange = set(kept) ^ ({each.name for each in fields(report)} - {"folder"})
+    if strange:
+        message = f"keys that do not belong or are missing: {', '.join(sorted(strange))}; give another --out"
+        raise InputError(f"not the report of this version's `{command}`: {message}", path=path / "report.json")
+    return kept
 
 
 def _difference(found: Mapping[str, Any], asked: Mapping[str, Any]) -> str:

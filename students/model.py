@@ -5,14 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import huggingface_hub
 import torch
@@ -22,6 +19,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrai
 
 from distill.errors import CallError, InputError, MissingLibraryError
 from distill.files import whole_or_not_at_all
+from distill.hosts import may_be_there
 from students.decode import TagSet
 from students.encode import Encoder
 
@@ -93,23 +91,13 @@ def new_classifier(student: str, tags: TagSet, layers: int | None, seed: int) ->
 
 def _loaded(loader: Any, source: str, student: str, **settings: Any) -> Any:
     try:
-        return loader.from_pretrained(source, local_files_only=Path(source).is_dir() or not _hub_is_there(), **settings)
+        offline = Path(source).is_dir() or not may_be_there(huggingface_hub.constants.ENDPOINT)
+        return loader.from_pretrained(source, local_files_only=offline, **settings)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         if Path(source).is_dir():
             raise InputError(f"not a student that can be loaded: {reason}", path=student) from None
         raise CallError(f"--student {student}: no such folder, and the hub did not give it: {reason}") from None
-
-
-def _hub_is_there() -> bool:
-    """Whether the hub's name can be looked up; its client would try for minutes where there is no network."""
-    if getproxies():
-        return True
-    try:
-        socket.getaddrinfo(urlsplit(huggingface_hub.constants.ENDPOINT).hostname, 443)
-    except OSError:
-        return False
-    return True
 
 
 def _check_tags(config: Any, tags: TagSet, student: str) -> None:

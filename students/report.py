@@ -6,14 +6,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from curricula.custom import is_function
-from distill.errors import InputError
 from distill.reports import count, figure
-from distill.runs import IDENTITY, commit, versions
+from distill.runs import IDENTITY, commit, kept_fields, versions
 from distill.scores import Score
 from students.material import Material, checksums
 from students.setting import Setting
@@ -138,11 +137,8 @@ class TrainReport:
     @classmethod
     def from_json(cls, folder: Path, row: Mapping[str, Any]) -> TrainReport:
         """The report of a run that ended before; InputError where it is not what such a run writes."""
-        strange = set(row) ^ ({each.name for each in fields(cls)} - {"folder"})
-        if strange:
-            message = f"keys that do not belong or are missing: {', '.join(sorted(strange))}; give another --out"
-            raise InputError(f"not the report of this version's `train`: {message}", path=folder / "report.json")
-        return cls(folder=folder, **{**row, "notes": tuple(row["notes"])})
+        kept = kept_fields(cls, row, folder, "train")
+        return cls(folder=folder, **{**kept, "notes": tuple(kept["notes"])})
 
 
 def _early(done: Finished, setting: Setting) -> list[str]:

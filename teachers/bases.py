@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import torch
 from huggingface_hub import constants
@@ -19,6 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from distill.errors import CallError, InputError
+from distill.hosts import may_be_there
 from distill.progress import say
 from teachers.dialogue import Dialogue
 from teachers.intake import identity
@@ -47,14 +45,8 @@ def model_folder(name: str) -> Path:
 
 
 def hub_is_there() -> bool:
-    """Whether the hub's name can be looked up; its client would try for minutes where there is no network."""
-    if getproxies():
-        return True
-    try:
-        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
-    except OSError:
-        return False
-    return True
+    """Whether the hub can be asked, or only its cache."""
+    return may_be_there(constants.ENDPOINT)
 
 
 def _checked(folder: Path) -> Path:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from distill.errors import InputError
 from distill.reports import count, figure
+from distill.runs import kept_fields
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,4 @@ class TuneReport:
     @classmethod
     def from_json(cls, folder: Path, kept: Mapping[str, Any]) -> TuneReport:
         """The report of a run that ended before; InputError where it is not what such a run writes."""
-        strange = set(kept) ^ ({each.name for each in fields(cls)} - {"folder"})
-        if strange:
-            message = f"keys that do not belong or are missing: {', '.join(sorted(strange))}; give another --out"
-            raise InputError(f"not the report of this version's `rait tune`: {message}", path=folder / "report.json")
-        return cls(folder, **kept)
+        return cls(folder, **kept_fields(cls, kept, folder, "rait tune"))

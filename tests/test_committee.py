@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_student import make_tiny_encoder
-from training_data import sentence, write_sentences
+from training_data import sentence, train_options, write_parts
 
 from distill.errors import CallError, InputError
 from distill.jsonl import write_jsonl
@@ -36,19 +36,12 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    for seed, name in enumerate(("distilled", "gold", "dev", "unlabelled")):
-        write_sentences(folder / f"{name}.jsonl", 32, seed)
-    return folder
+    return write_parts(tmp_path_factory.mktemp("data"), 32, "unlabelled")
 
 
 def options(encoder: Path, data: Path, out: Path, **given: Any) -> TrainOptions:
-    values: dict[str, Any] = {
-        "distilled": (data / "distilled.jsonl",), "gold": (data / "gold.jsonl",), "dev": str(data / "dev.jsonl"),
-        "unlabelled": (data / "unlabelled.jsonl",), "committee": 2, "student": str(encoder), "epochs": 3, "lr": 5e-3,
-        "max_length": 64, "stride": 8, "threads": 1, "out": out,
-    }  # fmt: skip
-    return TrainOptions(**(values | given))
+    usual: dict[str, Any] = {"unlabelled": (data / "unlabelled.jsonl",), "committee": 2, "epochs": 3}
+    return train_options(encoder, data, out, **(usual | given))
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def test_without_a_network_the_hub_is_not_waited_for(monkeypatch: pytest.MonkeyP
         asked.append(host)
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(bases, "getproxies", dict)
+    monkeypatch.setattr("distill.hosts.getproxies", dict)
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(InputError, match="nobody/no-such-embedder: no embedder"):
         embedder("nobody/no-such-embedder")(["Oslo"])

@@ -15,7 +15,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_student import make_tiny_encoder, make_tiny_student
-from training_data import sentence, write_sentences
+from training_data import sentence, write_parts, write_sentences
+from training_data import train_options as options
 
 from distill.document import Document, Entity
 from distill.errors import CallError, InputError
@@ -46,18 +47,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    for seed, name in enumerate(("distilled", "gold", "dev")):
-        write_sentences(folder / f"{name}.jsonl", 48, seed)
-    return folder
-
-
-def options(encoder: Path, data: Path, out: Path, **given: Any) -> TrainOptions:
-    values: dict[str, Any] = {
-        "distilled": (data / "distilled.jsonl",), "gold": (data / "gold.jsonl",), "dev": str(data / "dev.jsonl"),
-        "student": str(encoder), "epochs": 4, "lr": 5e-3, "max_length": 64, "stride": 8, "threads": 1, "out": out,
-    }  # fmt: skip
-    return TrainOptions(**(values | given))
+    return write_parts(tmp_path_factory.mktemp("data"), 48)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 from distill.document import Document, Entity
 from distill.jsonl import write_jsonl
+from students.options import TrainOptions
 
 PLACES = ("oslo", "lima", "quito", "cairo", "turin")
 COMPANIES = ("acme", "globex", "initech", "umbrella", "hooli")
@@ -35,3 +37,19 @@ def write_sentences(path: Path, count: int, seed: int = 0) -> Path:
     """A JSONL file of `count` sentences."""
     write_jsonl((sentence(number, seed) for number in range(count)), path)
     return path
+
+
+def write_parts(folder: Path, count: int, *more: str) -> Path:
+    """A folder of distilled, gold and dev sentences, and of `more` files: each has sentences of its own."""
+    for seed, name in enumerate(("distilled", "gold", "dev", *more)):
+        write_sentences(folder / f"{name}.jsonl", count, seed)
+    return folder
+
+
+def train_options(encoder: Path, data: Path, out: Path, **given: Any) -> TrainOptions:
+    """A training of seconds on the parts in `data`; `given` has what is to be otherwise."""
+    values: dict[str, Any] = {
+        "distilled": (data / "distilled.jsonl",), "gold": (data / "gold.jsonl",), "dev": str(data / "dev.jsonl"),
+        "student": str(encoder), "epochs": 4, "lr": 5e-3, "max_length": 64, "stride": 8, "threads": 1, "out": out,
+    }  # fmt: skip
+    return TrainOptions(**(values | given))
