@@ -104,7 +104,7 @@ def made(call: argparse.Namespace, inside: Path, one: Processes, **given: Any) -
     folder = Path(mkdtemp(dir=inside))
     options = TrainOptions(
         gold=(call.gold,), dev=str(call.dev), schedule="gold", student=call.student, out=folder, epochs=call.epochs,
-        seed=call.seed, threads=call.threads, device=call.device, **given,
+        seed=call.seed, threads=call.threads, device=call.device, case=False, **given,
     )  # fmt: skip
     return Training(setting_of(options), RunFolder(folder), folder, one)
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from students.case import DROPPED, piece_of
 from students.encode import Ids
 from students.targets import Example, Floats
 
@@ -18,10 +19,11 @@ MEGA = 32
 
 
 class Weighted(NamedTuple):
-    """A window and the weight of its row."""
+    """A window and the weight of its row; `lower` shows it as if all its words were lower case."""
 
     example: Example
     weight: float
+    lower: bool = False
 
 
 class Step(NamedTuple):
@@ -110,6 +112,12 @@ def _within(ordered: Sequence[Weighted], tokens: int) -> list[list[Weighted]]:
     return cut
 
 
+def some_lowered(windows: Sequence[Weighted], seed: str) -> list[Weighted]:
+    """The windows, DROPPED of them, drawn by the seed, as if all their words were lower case."""
+    draw = random.Random(f"{seed}/case")
+    return [one._replace(lower=draw.random() < DROPPED) for one in windows]
+
+
 def steps(cut: Sequence[list[Weighted]], accumulate: int) -> list[Step]:
     """Batches into steps of `accumulate` batches; the last of an epoch may have fewer."""
     return [Step(list(cut[at : at + accumulate])) for at in range(0, len(cut), accumulate)]
@@ -120,8 +128,8 @@ def collate(windows: Sequence[Weighted], pad_id: int) -> Batch:
     longest = max(len(one.example.ids) for one in windows)
     ids = np.full((len(windows), longest), pad_id, np.int64)
     mask = np.zeros((len(windows), longest), np.int64)
-    for row, (example, _) in enumerate(windows):
-        ids[row, : len(example.ids)] = example.ids
+    for row, (example, _, lower) in enumerate(windows):
+        ids[row, : len(example.ids)] = piece_of(example.ids) if lower else example.ids
         mask[row, : len(example.ids)] = 1
     at = np.concatenate([one.example.at.astype(np.int64) + row * longest for row, one in enumerate(windows)])
     tags = _targets([one.example for one in windows])

@@ -22,6 +22,7 @@ MANIFEST, MODEL, TOKENIZER, SELFTEST, CARD = (
     "manifest.json", "model.onnx", "tokenizer.json", "selftest.jsonl", "README.md",
 )  # fmt: skip
 NEEDED = (MODEL, TOKENIZER, SELFTEST)
+_ONLY_WHERE_SET = frozenset({"thresholds", "case"})  # keys that came later
 _LARGEST_MANIFEST = 1 << 24
 _PART = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -34,7 +35,7 @@ class Manifest:
     `files` maps each file's path to its `sha256` and `size`. `verified` names the machine that made the checks, `data`
     what the student learned from and was checked on, `scores` what came out, `tolerances` how far a replay may differ.
     Logits are divided by `temperature` before they become probabilities; an entity below its label's score in
-    `thresholds` is not reported.
+    `thresholds` is not reported. With `case` the model is told which words have capitals.
     """
 
     labels: tuple[str, ...]
@@ -46,6 +47,7 @@ class Manifest:
     files: Mapping[str, Mapping[str, Any]]
     temperature: float = 1.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    case: bool = False
     verified: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
@@ -56,8 +58,9 @@ class Manifest:
     def rendered(self) -> bytes:
         """The manifest's bytes; its own checksum stands at the end, over everything else."""
         row = {each.name: getattr(self, each.name) for each in fields(self)} | {"labels": list(self.labels)}
-        if not self.thresholds:
-            del row["thresholds"]
+        for name in _ONLY_WHERE_SET:
+            if not row[name]:
+                del row[name]
         return json.dumps(row | {"sha256": _digest(row)}, indent=1, sort_keys=True).encode() + b"\n"
 
 
@@ -102,7 +105,7 @@ def _manifest(row: Any, path: Path) -> Manifest:
         message = f"is of format {row.get('format')!r}, this program reads format {FORMAT}"
         raise InputError(f"{message}; use the version that made the bundle, or a newer one", path=path)
     known = {each.name for each in fields(Manifest)}
-    strange = (set(row) ^ (known | {"sha256"})) - ({"thresholds"} - set(row))
+    strange = (set(row) ^ (known | {"sha256"})) - (_ONLY_WHERE_SET - set(row))
     if strange:
         named = ", ".join(sorted(strange))
         raise InputError(f"damaged: keys that do not belong or are missing: {named}", path=path)
@@ -123,7 +126,7 @@ def _check(manifest: Manifest, path: Path) -> None:
         all(isinstance(label, str) and label for label in manifest.labels)
         and 0 < len(manifest.labels) == len(set(manifest.labels)) and all(type(value) is int for value in integers)
         and all(isinstance(table, dict) for table in tables) and manifest.precision in ("int8", "fp32")
-        and type(manifest.reduce_range) is bool and isinstance(manifest.made_by, str)
+        and type(manifest.reduce_range) is bool and type(manifest.case) is bool and isinstance(manifest.made_by, str)
         and _is_number(manifest.temperature) and 0.01 <= manifest.temperature <= 100
         and all(_is_number(value) and 0 <= value <= 1 for value in limits.values())
         and all(_is_number(value) and value >= 0 for value in tolerances.values())

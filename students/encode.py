@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 from distill.document import Span
 from distill.errors import CallError, InputError
 from distill.words import words
+from students.case import STEP, case_of
 
 Ids = npt.NDArray[np.int32]
 
@@ -33,9 +34,9 @@ _ENDLESS = 10_000  # letters of a word that a WordPiece tokenizer gets to see of
 class Encoded:
     """A text as words and pieces.
 
-    `words` are code-point spans; `ids` the piece ids without special tokens, shape (pieces,); `first` the index in
-    `ids` of each word's first piece, shape (words,), and -1 for a word the tokenizer has no piece for (only
-    invisible characters); `whole` says that there is no such word.
+    `words` are code-point spans; `ids` the piece ids without special tokens, shape (pieces,), with their words' case
+    where the Encoder adds it; `first` the index in `ids` of each word's first piece, shape (words,), and -1 for a word
+    the tokenizer has no piece for (only invisible characters); `whole` says that there is no such word.
     """
 
     words: list[Span]
@@ -59,14 +60,15 @@ class Window(NamedTuple):
 class Encoder:
     """Texts to ids under one tokenizer, window length and overlap."""
 
-    def __init__(self, tokenizer: Tokenizer, max_length: int = 128, stride: int = 32) -> None:
+    def __init__(self, tokenizer: Tokenizer, max_length: int = 128, stride: int = 32, *, case: bool = False) -> None:
         """`max_length` counts the special tokens; `stride` is how many pieces neighbouring windows share.
 
-        Raises CallError where a window could not move on.
+        With `case` an id carries the case of its word too (`students.case`). Raises CallError where a window could not
+        move on.
         """
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        self.tokenizer, self.max_length, self.stride = tokenizer, max_length, stride
+        self.tokenizer, self.max_length, self.stride, self.case = tokenizer, max_length, stride, case
         self.prefix, self.suffix = _special_ids(tokenizer)
         self.pad_id = _pad_id(tokenizer)
         self.budget = max_length - len(self.prefix) - len(self.suffix)
@@ -77,17 +79,19 @@ class Encoder:
         self._gives_up = longest is not None and longest < _ENDLESS
 
     @classmethod
-    def from_folder(cls, folder: str | Path, max_length: int = 128, stride: int = 32) -> Encoder:
+    def from_folder(
+        cls, folder: str | Path, max_length: int = 128, stride: int = 32, *, case: bool = False
+    ) -> Encoder:
         """The Encoder of a folder that holds a `tokenizer.json` (a student, a bundle)."""
         path = Path(folder) / "tokenizer.json"
         if not path.is_file():
             raise InputError("no tokenizer.json in this folder; is it a student or a bundle?", path=folder)
-        return cls(_loaded(path.read_bytes(), path), max_length, stride)
+        return cls(_loaded(path.read_bytes(), path), max_length, stride, case=case)
 
     @classmethod
-    def from_bytes(cls, data: bytes, path: Path, max_length: int, stride: int) -> Encoder:
+    def from_bytes(cls, data: bytes, path: Path, max_length: int, stride: int, *, case: bool) -> Encoder:
         """The Encoder of a `tokenizer.json` that was read, and checked, before; `path` is for messages."""
-        return cls(_loaded(data, path), max_length, stride)
+        return cls(_loaded(data, path), max_length, stride, case=case)
 
     def encode(self, text: str) -> Encoded:
         """Words and pieces of one text of any length; nothing is cut."""
@@ -124,10 +128,18 @@ class Encoder:
         clean = [_SURROGATE.sub("\ufffd", self._seen(surface)) for surface in surfaces]
         encoding = self.tokenizer.encode(clean, is_pretokenized=True, add_special_tokens=False)
         pieces: list[list[int]] = [[] for _ in surfaces]
+        cases = [case_of(surface) * STEP if self.case else 0 for surface in surfaces]
         for identity, word in zip(encoding.ids, encoding.word_ids, strict=True):
             if word is not None:
-                pieces[word].append(identity)
+                pieces[word].append(identity + cases[word])
         return zip(surfaces, map(tuple, pieces), strict=True)
+
+    def sees_case(self) -> bool:
+        """Whether the tokenizer has other pieces for capitals."""
+        return self._bare("Ab") != self._bare("ab")
+
+    def _bare(self, word: str) -> list[int]:
+        return [int(identity) for identity in self.tokenizer.encode(word, add_special_tokens=False).ids]
 
     def _seen(self, surface: str) -> str:
         """What the tokenizer has to see of a word.

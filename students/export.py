@@ -92,7 +92,8 @@ def export(options: ExportOptions) -> ExportReport:
     proof = evidence(options.run, options.verify, outside.tags.labels, options.licence)
     say(f"tracing the student to ONNX, then checking it on {len(proof.documents)} documents")
     graph = resolve("students.trace:trace", "export")(outside.model)
-    farthest = gates.check_graph(outside.model, graph.SerializeToString(deterministic=True), cores())
+    plain = graph.SerializeToString(deterministic=True)
+    farthest = gates.check_graph(outside.model, plain, cores(), case=outside.encoder.case)
     if options.precision == "int8":
         graph = resolve("students.quantise:quantised", "export")(graph, options.reduce_range)
     with _staged(options.out) as folder:
@@ -111,7 +112,8 @@ def _draft(options: ExportOptions, outside: Any, proof: Evidence, graph: Any, fa
     gates = resolve("students.gates", "export")
     return Manifest(
         labels=outside.tags.labels, max_length=outside.encoder.max_length, stride=outside.encoder.stride,
-        precision=options.precision, reduce_range=options.reduce_range and options.precision == "int8",
+        case=outside.encoder.case, precision=options.precision,
+        reduce_range=options.reduce_range and options.precision == "int8",
         opset=next(each.version for each in graph.opset_import if not each.domain), files={}, data=proof.data,
         verified={"instructions": instruction_set(), "onnxruntime": ENGINE},
         tolerances={

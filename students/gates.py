@@ -13,6 +13,7 @@ from distill.document import Document
 from distill.errors import CheckFailed
 from distill.progress import progress
 from distill.scores import Score, bootstrap_interval, strict, total
+from students.case import KINDS, STEP
 from students.decode import Floats, best_tags, entities, word_scores
 from students.model import Student as TorchStudent
 from students.model import longest_input
@@ -28,14 +29,19 @@ FREE_ENTITIES = 3  # a drop that so few entities make says nothing
 _COMPARED = 2  # rows of a shape that PyTorch computes too
 
 
-def check_graph(model: Any, graph: bytes, threads: int) -> float:
-    """Sweep shapes over the fp32 graph: the largest distance of a logit from PyTorch's; CheckFailed above LOGITS."""
+def check_graph(model: Any, graph: bytes, threads: int, *, case: bool = False) -> float:
+    """Sweep shapes over the fp32 graph: the largest distance of a logit from PyTorch's; CheckFailed above LOGITS.
+
+    With `case` the ids carry it, as they do for a student that sees it.
+    """
     session = open_session(graph, threads)
     longest, size = longest_input(model) or 512, int(model.config.vocab_size)
     generator, worst = np.random.default_rng(0), 0.0
     with progress("shapes", len(SHAPES)) as bar:
         for batch, length in SHAPES:
-            ids = generator.integers(0, size, (batch, min(length, longest)))
+            shape = (batch, min(length, longest))
+            ids = generator.integers(0, size, shape)
+            ids += STEP * generator.integers(0, KINDS, shape) if case else 0
             (found,) = session.run(None, {"input_ids": ids})
             with torch.inference_mode():
                 few = torch.from_numpy(ids[:_COMPARED])

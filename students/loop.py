@@ -20,14 +20,22 @@ from distill.progress import Progress, progress, say
 from distill.runs import replace_folder
 from distill.scores import Score, score_documents
 from students import checkpoints
-from students.batches import Step, Weighted, batches, collate, steps
+from students.batches import Step, Weighted, batches, collate, some_lowered, steps
 from students.beliefs import Beliefs
 from students.committee import Guides
 from students.decode import TagSet
 from students.dropout import cheapen, follows
 from students.encode import Encoder
 from students.memory import fit_of, heaviest
-from students.model import Student, load_student, longest_input, new_classifier, write_student, write_tokenizer
+from students.model import (
+    Student,
+    load_student,
+    longest_input,
+    new_classifier,
+    take_case,
+    write_student,
+    write_tokenizer,
+)
 from students.optimizers import optimizers
 from students.pace import Pace
 from students.predictor import predict_encoded
@@ -71,6 +79,10 @@ class Training:
         encoder = Encoder.from_folder(tokenizer, self.recipe.max_length, self.recipe.stride)
         tags = TagSet(material.labels.ids)
         self.model = cast(Any, new_classifier(self.recipe.student, tags, options.layers, options.seed))
+        encoder.case = self.recipe.case and take_case(self.model, self.recipe.student, encoder)
+        if options.case and not encoder.case:
+            student = self.recipe.student
+            raise CallError(f"--case is for tokenizers without capitals and models with segments; {student} is not so")
         _check_length(self.model, self.recipe.max_length)
         self.student = Student(self.model.to(all_of_us.device), encoder, tags)
         self.beliefs = Beliefs(setting, guides or Guides(), encoder, tags, str(all_of_us.device))
@@ -169,6 +181,8 @@ class Training:
         rows, options = self.setting.blend.epoch(epoch), self.setting.options
         windows = [Weighted(w, row.weight) for row in rows for w in self.sources[row.source].rows[row.index]]
         seed = f"{options.seed}/{epoch}"
+        if self.student.encoder.case:
+            windows = some_lowered(windows, seed)
         return steps(batches(windows, self.recipe.batch_size, seed, tokens=options.batch_tokens), options.accumulate)
 
     def step(self, step: Step, lr: float) -> torch.Tensor:

@@ -21,6 +21,7 @@ class Recipe:
     """What a training uses where the user says nothing."""
 
     student: str
+    case: bool
     epochs: int
     lr: float
     decay: str
@@ -37,14 +38,14 @@ class Recipe:
 RECIPES = {
     # What measured best here on CoNLL's dev with MiniLM (docs/training.md).
     "default": Recipe(
-        student="minilm", epochs=20, lr=1e-4, decay="linear", lr_decay=1.0, warmup=0.05, batch_size=8,
+        student="minilm", case=True, epochs=20, lr=1e-4, decay="linear", lr_decay=1.0, warmup=0.05, batch_size=8,
         dev_batch_size=32, max_length=256, stride=64, weight_decay=0.01, clip=1.0,
     ),
     # Huang: bert-base-uncased, batch 4 and 2, length 128, 1e-5, 20 epochs, with or without x0.95 an epoch (--lr-decay).
     # Ours, as the paper does not say: AdamW, its weight decay of 0.01, no warm-up, clipping at 1, windows by 32.
     "huang2024": Recipe(
-        student="bert-base-uncased", epochs=20, lr=1e-5, decay="constant", lr_decay=1.0, warmup=0.0, batch_size=4,
-        dev_batch_size=2, max_length=128, stride=32, weight_decay=0.01, clip=1.0,
+        student="bert-base-uncased", case=False, epochs=20, lr=1e-5, decay="constant", lr_decay=1.0, warmup=0.0,
+        batch_size=4, dev_batch_size=2, max_length=128, stride=32, weight_decay=0.01, clip=1.0,
     ),
 }  # fmt: skip
 
@@ -77,6 +78,7 @@ class TrainOptions(Options):
     weighted: bool = option(False, "weight the loss by entity scores and meta.weight")
     recipe: str = option("default", "values for all that is not given", choices=tuple(RECIPES))
     student: str | None = option(None, _from_recipe("student", "minilm, a folder, or a name on the hub"))
+    case: bool | None = option(None, _from_recipe("case", "show capitals to a student that knows none"))
     layers: int | None = option(None, "keep this many evenly spaced layers", at_least=1)
     epochs: int | None = option(None, _from_recipe("epochs", "passes over the blend"), at_least=1)
     patience: int | None = option(None, "stop after so many epochs without a better dev score", at_least=1)

@@ -21,7 +21,7 @@ from students.targets import Examples
 LIBRARIES = ("ner-distill", "torch", "transformers", "tokenizers", "safetensors", "numpy")
 _FREE = frozenset({"out", "distilled", "gold", "unlabelled", "dev", "labels", "json"})  # by content or not at all
 # Not in the identity, so that earlier runs stay readable:
-_NOT_THERE_BEFORE: Mapping[str, Any] = {"accumulate": 1, "committee": 0, "denoise": False}
+_NOT_THERE_BEFORE: Mapping[str, Any] = {"accumulate": 1, "case": False, "committee": 0, "denoise": False}
 _NEVER = object()
 
 

@@ -81,7 +81,9 @@ class Student:
         """The student of a bundle whose checksums all held; `threads` defaults to the cores this process may use."""
         folder = Path(bundle)
         manifest, data = read_bundle(folder, (MODEL, TOKENIZER))
-        encoder = Encoder.from_bytes(data[TOKENIZER], folder / TOKENIZER, manifest.max_length, manifest.stride)
+        encoder = Encoder.from_bytes(
+            data[TOKENIZER], folder / TOKENIZER, manifest.max_length, manifest.stride, case=manifest.case
+        )
         return cls(manifest, encoder, session_of(data[MODEL], folder / MODEL, manifest), threads or cores())
 
     def under(self, manifest: Manifest) -> Student:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from students.case import piece_of
 from students.encode import Ids
 
 
@@ -26,7 +27,7 @@ class Vocabulary:
         """Put a narrow table into `model`. `rows` are all ids it will be trained on."""
         self._model, self._full = model, model.get_input_embeddings()
         # Ids up to the padding's keep their place: RoBERTa's family counts positions by comparing with it.
-        used = set(range(pad_id + 1)).union(*(set(row.tolist()) for row in rows))
+        used = set(range(pad_id + 1)).union(*(set(piece_of(row).tolist()) for row in rows))
         self.used = np.asarray(sorted(used), np.int64)
         self._place = np.zeros(self._full.num_embeddings, np.int64)
         self._place[self.used] = np.arange(len(self.used))
@@ -35,8 +36,9 @@ class Vocabulary:
         model.set_input_embeddings(self._narrow)
 
     def narrow(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Where the narrow table has these ids."""
-        return np.asarray(self._place[ids])
+        """Where the narrow table has these ids, each with the case it came with."""
+        pieces = piece_of(ids)
+        return np.asarray(self._place[pieces] + (ids - pieces))
 
     @contextmanager
     def whole(self) -> Iterator[None]:

@@ -105,7 +105,8 @@ def test_the_loss_is_a_mean_over_the_words_of_the_step_and_weights_scale_it(trai
 def test_rows_of_weight_zero_teach_nothing_when_weighted(encoder: Path, gold: Path, tmp_path: Path) -> None:
     rows = list(read_jsonl(gold))
     write_jsonl([replace(row, meta={"weight": 0}) for row in rows], tmp_path / "zero.jsonl")
-    report = fit(options(encoder, tmp_path / "zero.jsonl", tmp_path / "run", weighted=True, weight_decay=0.0))
+    given = {"weighted": True, "weight_decay": 0.0, "case": False}
+    report = fit(options(encoder, tmp_path / "zero.jsonl", tmp_path / "run", **given))
     (row,) = (json.loads(line) for line in (report.folder / "metrics.jsonl").read_text().splitlines())
     before, after = load_file(encoder / "model.safetensors"), load_file(report.student / "model.safetensors")
     assert row["loss"] == 0 and all(torch.equal(value, after[f"bert.{name}"]) for name, value in before.items())
