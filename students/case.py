@@ -13,12 +13,12 @@ STEP = 1 << 20
 KINDS = 4
 LOWER, INITIAL, CAPITALS, MIXED = range(KINDS)
 DROPPED = 0.05
-"""The share of rows that training shows as if all were lower case, so that a text without capitals can be read too."""
+"""The share of windows that training shows as if all were lower case: texts without capitals are to be read, too."""
 
 
 def case_of(word: str) -> int:
     """LOWER where no letter is a capital, INITIAL for the first alone, CAPITALS for all of several, otherwise MIXED."""
-    capitals = sum(map(str.isupper, word))
+    capitals = 0 if word.islower() else sum(map(str.isupper, word))
     if not capitals:
         return LOWER
     letters = sum(map(str.isalpha, word))

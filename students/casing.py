@@ -9,11 +9,25 @@ from torch import nn
 
 from students.case import KINDS, STEP
 
+FLAG = "sees_case"
+
 
 def segments_of(model: Any) -> nn.Embedding | None:
     """The embeddings of a model's segments, None where it has none."""
     table = getattr(getattr(model.base_model, "embeddings", None), "token_type_embeddings", None)
     return table if isinstance(table, nn.Embedding) else None
+
+
+def sees_case(model: Any) -> bool:
+    """Whether a model was trained with its words' case; its `config.json` says so, wherever it comes from.
+
+    Raises ValueError where that cannot be: for another number of segments, or a value that is neither true nor false.
+    """
+    said = getattr(model.config, FLAG, False)
+    table = segments_of(model)
+    if type(said) is not bool or (said and (table is None or table.num_embeddings != KINDS)):
+        raise ValueError(f"config.json says {FLAG} is {said!r}, which does not fit the model's segments")
+    return said
 
 
 def give_case(model: Any) -> bool:
@@ -24,6 +38,7 @@ def give_case(model: Any) -> bool:
     weight = table.weight.detach()[:1].repeat(KINDS, 1)
     model.base_model.embeddings.token_type_embeddings = nn.Embedding(KINDS, weight.shape[1], _weight=weight)
     model.config.type_vocab_size = KINDS
+    setattr(model.config, FLAG, True)
     return True
 
 

@@ -128,7 +128,7 @@ class Encoder:
         clean = [_SURROGATE.sub("\ufffd", self._seen(surface)) for surface in surfaces]
         encoding = self.tokenizer.encode(clean, is_pretokenized=True, add_special_tokens=False)
         pieces: list[list[int]] = [[] for _ in surfaces]
-        cases = [case_of(surface) * STEP if self.case else 0 for surface in surfaces]
+        cases = [case_of(surface) * STEP if self.case else 0 for surface in clean]
         for identity, word in zip(encoding.ids, encoding.word_ids, strict=True):
             if word is not None:
                 pieces[word].append(identity + cases[word])
@@ -136,7 +136,7 @@ class Encoder:
 
     def sees_case(self) -> bool:
         """Whether the tokenizer has other pieces for capitals."""
-        return self._bare("Ab") != self._bare("ab")
+        return any(self._bare(word) != self._bare(word.lower()) for word in ("A", "B", "The", "Paris"))
 
     def _bare(self, word: str) -> list[int]:
         return [int(identity) for identity in self.tokenizer.encode(word, add_special_tokens=False).ids]

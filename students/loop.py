@@ -22,6 +22,7 @@ from distill.scores import Score, score_documents
 from students import checkpoints
 from students.batches import Step, Weighted, batches, collate, some_lowered, steps
 from students.beliefs import Beliefs
+from students.casing import sees_case
 from students.committee import Guides
 from students.decode import TagSet
 from students.dropout import cheapen, follows
@@ -79,10 +80,7 @@ class Training:
         encoder = Encoder.from_folder(tokenizer, self.recipe.max_length, self.recipe.stride)
         tags = TagSet(material.labels.ids)
         self.model = cast(Any, new_classifier(self.recipe.student, tags, options.layers, options.seed))
-        encoder.case = self.recipe.case and take_case(self.model, self.recipe.student, encoder)
-        if options.case and not encoder.case:
-            student = self.recipe.student
-            raise CallError(f"--case is for tokenizers without capitals and models with segments; {student} is not so")
+        self.notes = self._take_case(encoder)
         _check_length(self.model, self.recipe.max_length)
         self.student = Student(self.model.to(all_of_us.device), encoder, tags)
         self.beliefs = Beliefs(setting, guides or Guides(), encoder, tags, str(all_of_us.device))
@@ -106,6 +104,16 @@ class Training:
         self.plan = [len(self.steps_of(epoch)) for epoch in range(self.recipe.epochs)]
         self.pace = Pace(self.recipe, sum(self.plan))
 
+    def _take_case(self, encoder: Encoder) -> list[str]:
+        """Show capitals where they are wanted and can be; returns what there is to tell of it."""
+        asked, student = self.setting.options.case, self.recipe.student
+        wanted = self.recipe.case or (asked is None and sees_case(self.model))
+        encoder.case = wanted and take_case(self.model, encoder)
+        if asked and not encoder.case:
+            raise CallError(f"--case is for tokenizers without capitals and models with segments; {student} is not so")
+        blind = wanted and not encoder.case and not encoder.sees_case()
+        return ["words lose their capitals: the tokenizer has none, and the model no segments to show them"] * blind
+
     def run(self) -> TrainReport:
         """All epochs that are not done yet, then the report."""
         self.go_on()
@@ -123,7 +131,7 @@ class Training:
         best = last if same else self.score(load_student(self.folder.best, str(self.processes.device)))
         dev = (best, last) if best is not None and last is not None else None
         data = (self.setting, self.sources)
-        report = TrainReport.of(self.done, self.folder.path, data, dev, self.beliefs.notes)
+        report = TrainReport.of(self.done, self.folder.path, data, dev, [*self.notes, *self.beliefs.notes])
         if first:
             self.folder.write_report(report.kept())
             shutil.rmtree(self.folder.checkpoint.parent)

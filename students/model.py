@@ -20,7 +20,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrai
 from distill.errors import CallError, InputError, MissingLibraryError
 from distill.files import whole_or_not_at_all
 from distill.hosts import may_be_there
-from students.casing import give_case, read_case
+from students.casing import give_case, read_case, sees_case
 from students.decode import TagSet
 from students.encode import Encoder
 
@@ -145,16 +145,12 @@ def write_tokenizer(student: str, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def take_case(model: PreTrainedModel, student: str, encoder: Encoder) -> bool:
+def take_case(model: PreTrainedModel, encoder: Encoder) -> bool:
     """Let a new classifier see which words have capitals; False where its tokenizer or its build does not call for it.
 
     A student that saw them before keeps what it knows.
     """
-    if encoder.sees_case():
-        return False
-    windows = Path(source_of(student)) / WINDOWS_FILE
-    knows = windows.is_file() and bool(_windows(windows).get("case"))
-    if not knows and not give_case(model):
+    if encoder.sees_case() or not (sees_case(model) or give_case(model)):
         return False
     read_case(model)
     return True
@@ -166,7 +162,6 @@ def write_student(student: Student, folder: Path) -> None:
         student.model.save_pretrained(folder)
     windows = {"format": FORMAT, "labels": student.tags.labels}
     windows |= {"max_length": student.encoder.max_length, "stride": student.encoder.stride}
-    windows |= {"case": True} if student.encoder.case else {}
     with whole_or_not_at_all(folder / WINDOWS_FILE) as out:
         out.write(json.dumps(windows, indent=2) + "\n")
 
@@ -184,25 +179,24 @@ def student_folder(path: Path) -> Path:
 def load_student(path: Path, device: str = "cpu") -> Student:
     """The student of a student or run folder, in fp32 and ready to predict."""
     folder = student_folder(path)
-    windows = _windows(folder / WINDOWS_FILE)
-    tags = TagSet(windows["labels"])
+    try:
+        windows = json.loads((folder / WINDOWS_FILE).read_text(encoding="utf-8"))
+        labels, length, stride = windows["labels"], int(windows["max_length"]), int(windows["stride"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"not a student's {WINDOWS_FILE}: {error!r}", path=folder / WINDOWS_FILE) from None
+    tags = TagSet(labels)
     with quiet():
         model = _loaded(AutoModelForTokenClassification, str(folder), str(folder), dtype=torch.float32)
     names = tuple(model.config.id2label[i] for i in range(len(model.config.id2label)))
     if names != tags.names:
         message = f"config.json is for the tags {', '.join(names)}, {WINDOWS_FILE} for {', '.join(tags.names)}"
         raise InputError(message, path=folder)
-    if windows["case"]:
+    try:
+        case = sees_case(model)
+    except ValueError as error:
+        raise InputError(f"not a student that can be used: {error}", path=folder) from None
+    if case:
         read_case(model)
-    encoder = Encoder.from_folder(folder, windows["max_length"], windows["stride"], case=windows["case"])
+    encoder = Encoder.from_folder(folder, length, stride, case=case)
     return Student(model.eval().to(device), encoder, tags)
 
-
-def _windows(path: Path) -> dict[str, Any]:
-    """What a student's file says of its labels, windows and capitals."""
-    try:
-        row = json.loads(path.read_text(encoding="utf-8"))
-        read = {"labels": row["labels"], "max_length": int(row["max_length"]), "stride": int(row["stride"])}
-        return read | {"case": row.get("case", False) is True}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"not a student's {WINDOWS_FILE}: {error!r}", path=path) from None

@@ -49,7 +49,7 @@ def config_of(setting: Setting) -> dict[str, Any]:
     identity["--dev"] = "a file" if data["dev"] else options.dev
     identity |= setting.hardware.as_options()
     identity |= {f"data {name}": [each["sha256"] for each in files] for name, files in data.items()}
-    if is_function(options.schedule):
+    if is_function(recipe.schedule):
         curve = json.dumps(setting.blend.schedule.curve(recipe.epochs))
         identity["data schedule"] = hashlib.sha256(curve.encode()).hexdigest()
     return {

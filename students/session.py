@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from distill.errors import InputError
 from students.bundle import Manifest
+from students.case import INITIAL, STEP
 from students.engine import onnxruntime
 
 # The operator that reads one range from all rows of a call: with it, a row's answer depends on the others'.
@@ -51,7 +52,18 @@ def session_of(model: bytes, path: Path, manifest: Manifest) -> Session:
         raise InputError(f"has inputs {inputs} and outputs {outputs}, not input_ids and logits", path=path)
     if engine.get_outputs()[0].shape[-1] not in (None, 2 * len(manifest.labels) + 1):
         raise InputError("gives another number of tags than the manifest has labels for", path=path)
+    if manifest.case:
+        _check_case(engine, path)
     return Session(engine, _RANGE_OF_ALL not in model and _alike(engine), path)
+
+
+def _check_case(engine: onnxruntime.InferenceSession, path: Path) -> None:
+    """InputError where the graph has no place for ids that carry a case."""
+    try:
+        engine.run(None, {"input_ids": np.array([[2, INITIAL * STEP, 3]], np.int64)})
+    except Exception:  # noqa: BLE001 - as above
+        message = "does not see capitals, and the manifest says it does; export the bundle anew"
+        raise InputError(message, path=path) from None
 
 
 def _alike(engine: onnxruntime.InferenceSession) -> bool:

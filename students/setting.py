@@ -45,7 +45,8 @@ def setting_of(options: TrainOptions, material: Material | None = None) -> Setti
 
     Raises CallError where the schedule lacks its data or cannot be, and for options that do not go together.
     """
-    recipe, rule = options.resolved(), schedule(options.schedule, options.k, options.n)
+    recipe = options.resolved()
+    rule = schedule(recipe.schedule, options.k, options.n)
     curve = rule.curve(recipe.epochs)  # a function of the user's own may be wrong: better now than after reading
     if (options.committee or options.denoise) and not any(distilled for distilled, _ in curve):
         raise CallError(f"--committee and --denoise serve distilled data, which the {rule.name} schedule never shows")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from bundles import sign
 from sealed import export_tiny
-from tiny_student import make_tiny_encoder, tiny_tokenizer
+from tiny_student import make_tiny_encoder, make_tiny_student, tiny_tokenizer
 from tokenizers import normalizers
 from training_data import train_options
 
@@ -106,17 +109,31 @@ def test_its_folder_and_its_bundle_see_them_too(run: TrainReport, data: Path, tm
         assert [(e.start, e.label) for e in again.entities] == [(e.start, e.label) for e in found.entities]
 
 
-def test_a_manifest_whose_case_is_no_truth_is_refused(run: TrainReport, data: Path, tmp_path: Path) -> None:
+def test_a_bundle_whose_manifest_and_graph_disagree_is_refused(
+    run: TrainReport, data: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
     bundle = export_tiny(run.folder, tmp_path / "bundle", precision="fp32", verify=(data / "dev.jsonl",))
-    path = bundle / "manifest.json"
-    path.write_text(path.read_text().replace('"case": true', '"case": 1'))
-    with pytest.raises(InputError, match="damaged"):
+    sign(bundle, replace(read_manifest(bundle), case=1))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="a value is not of its kind"):
         Student.load(bundle)
+    blind = shutil.copytree(tiny_bundle, tmp_path / "blind")
+    sign(blind, replace(read_manifest(blind), case=True))
+    with pytest.raises(InputError, match="does not see capitals"):
+        Student.load(blind)
+
+
+@pytest.mark.parametrize("value", ["yes", 1, True])
+def test_a_folder_that_only_claims_to_see_capitals_is_refused(value: object, tmp_path: Path) -> None:
+    folder = make_tiny_student(tmp_path / "student")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"sees_case": value}))
+    with pytest.raises(InputError, match="sees_case"):
+        load_student(folder)
 
 
 def test_a_student_that_saw_capitals_goes_on_seeing_them(run: TrainReport, data: Path, tmp_path: Path) -> None:
     given = {"epochs": 1, "lr": 1e-9, "warmup": 0.0}
-    again = fit(train_options(run.student, data, tmp_path / "again", **given))
+    again = fit(train_options(run.student, data, tmp_path / "again", recipe="huang2024", **given))
     assert again.best is not None and run.best is not None and again.best["f1"] == pytest.approx(run.best["f1"])
 
 

@@ -25,7 +25,7 @@ def sentence(number: int, seed: int = 0) -> Document:
     for part in chance.choice(TEMPLATES).replace("{", "|{").replace("}", "}|").split("|"):
         label = part.strip("{}")
         if part.startswith("{"):
-            name = chance.choice(PLACES if label == "LOC" else COMPANIES)
+            name = chance.choice(PLACES if label == "LOC" else COMPANIES).title()
             entities.append(Entity(len(text), len(text) + len(name), label))
             text += name
         else:
@@ -50,6 +50,7 @@ def train_options(encoder: Path, data: Path, out: Path, **given: Any) -> TrainOp
     """A training of seconds on the parts in `data`; `given` has what is to be otherwise."""
     values: dict[str, Any] = {
         "distilled": (data / "distilled.jsonl",), "gold": (data / "gold.jsonl",), "dev": str(data / "dev.jsonl"),
-        "student": str(encoder), "epochs": 4, "lr": 5e-3, "max_length": 64, "stride": 8, "threads": 1, "out": out,
+        "schedule": "mix", "student": str(encoder), "epochs": 4, "lr": 5e-3, "max_length": 64, "stride": 8,
+        "threads": 1, "out": out,
     }  # fmt: skip
     return TrainOptions(**(values | given))
