@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from curricula.blending import Blend
-from curricula.schedules import schedule
+from curricula.schedules import Schedule, schedule
 from distill.errors import CallError
 from students.hardware import Hardware, found_hardware
 from students.material import Material, read_material
@@ -53,6 +54,14 @@ def setting_of(options: TrainOptions, material: Material | None = None) -> Setti
     hardware = found_hardware(options.precision, options.threads, options.device)
     material = read_material(options) if material is None else material
     sizes = len(material.distilled) + len(material.unlabelled), len(material.gold)
-    return Setting(
-        options, recipe, material, Blend(rule, recipe.epochs, *sizes, options.seed, options.blend), hardware
-    )
+    if options.epochs is None:
+        recipe = replace(recipe, epochs=_epochs(recipe, rule, sizes))
+    blend = Blend(rule, recipe.epochs, *sizes, options.seed, options.blend)
+    return Setting(options, recipe, material, blend, hardware)
+
+
+def _epochs(recipe: Recipe, rule: Schedule, sizes: tuple[int, int]) -> int:
+    """The recipe's epochs, or more, so that little data has the steps it takes to learn."""
+    rows = sum(share * size for shares in rule.curve(recipe.epochs) for share, size in zip(shares, sizes, strict=True))
+    wanted = recipe.least_steps * recipe.batch_size / max(rows, 1)
+    return max(recipe.epochs, min(2 * recipe.epochs, math.ceil(recipe.epochs * wanted)))

@@ -27,6 +27,7 @@ from students.model import load_student, new_classifier, write_tokenizer
 from students.options import TrainOptions
 from students.predictor import predict_documents
 from students.report import TrainReport
+from students.setting import setting_of
 from students.train import fit
 
 RUN = """
@@ -263,3 +264,13 @@ def test_the_minilm_package_is_a_student_and_its_tokenizer_the_pipelines(tmp_pat
     text = "Acme's mayor visited Quito-on-Sea, naïvely, in 1996."
     encoder = Encoder.from_folder(tmp_path)
     assert encoder.encode(text).ids.tolist() == AutoTokenizer.from_pretrained(tmp_path)(text)["input_ids"][1:-1]
+
+
+def test_little_data_has_more_epochs_where_nobody_says_how_many(encoder: Path, data: Path, tmp_path: Path) -> None:
+    def planned(**given: Any) -> int:
+        return setting_of(options(encoder, data, tmp_path / "run", epochs=None, **given)).recipe.epochs
+
+    assert planned() == 20 and planned(recipe="huang2024") == 20
+    assert planned(batch_size=1) == 20 and setting_of(options(encoder, data, tmp_path / "run")).recipe.epochs == 4
+    many = write_sentences(tmp_path / "many.jsonl", 800)
+    assert planned(gold=(many,), schedule="gold") == 15 and planned(gold=(many, many), schedule="gold") == 10
