@@ -7,6 +7,8 @@ from typing import Any
 
 from students.bundle import Manifest
 
+_CASED = "; an id is the piece's plus 1,048,576 times its word's case (0 lower, 1 initial, 2 capitals, 3 mixed)"
+
 
 def card(manifest: Manifest) -> str:
     """The page as Markdown, made of the manifest's values alone."""
@@ -40,7 +42,7 @@ chosen on these documents, so expect a little less elsewhere.
 |---|---|
 | precision | {manifest.precision}{", weights of 7 bits (for CPUs without VNNI)" if manifest.reduce_range else ""} |
 | windows | {manifest.max_length} tokens, neighbours share {manifest.stride}; nothing is cut |
-| graph | ONNX opset {manifest.opset}, input `input_ids`, unpadded rows of one length, output `logits` |
+| graph | ONNX opset {manifest.opset}, input `input_ids`, unpadded rows of one length, output `logits`{_CASED if manifest.case else ""} |
 | checked on | {verified["instructions"]}, onnxruntime {verified["onnxruntime"]} |
 | fp32 logits | at most {tolerances["logits_found"]:.1e} from PyTorch's ({tolerances["logits"]:g} allowed) |
 | licence | {manifest.data.get("licence") or "not stated"} |

@@ -43,8 +43,9 @@ class Recipe:
 RECIPES = {
     # What measured best here on CoNLL's dev with MiniLM (docs/training.md).
     "default": Recipe(
-        student="minilm", schedule="power", case=True, epochs=10, least_steps=1500, lr=1e-4, decay="linear", lr_decay=1.0,
-        warmup=0.05, batch_size=8, dev_batch_size=32, max_length=256, stride=64, weight_decay=0.01, clip=1.0,
+        student="minilm", schedule="power", case=True, epochs=10, least_steps=1500, lr=1e-4, decay="linear",
+        lr_decay=1.0, warmup=0.05, batch_size=8, dev_batch_size=32, max_length=256, stride=64, weight_decay=0.01,
+        clip=1.0,
     ),
     # Huang: bert-base-uncased, batch 4 and 2, length 128, 1e-5, 20 epochs, with or without x0.95 an epoch (--lr-decay).
     # Ours, as the paper does not say: AdamW, its weight decay of 0.01, no warm-up, clipping at 1, windows by 32.
