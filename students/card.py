@@ -7,13 +7,16 @@ from typing import Any
 
 from students.bundle import Manifest
 
-_CASED = "; an id is the piece's plus 1,048,576 times its word's case (0 lower, 1 initial, 2 capitals, 3 mixed)"
+_CASED = (
+    "; to an id comes 1,048,576 times its word's case (0 lower, 1 initial, 2 capitals, 3 mixed), else all is lower case"
+)
 
 
 def card(manifest: Manifest) -> str:
     """The page as Markdown, made of the manifest's values alone."""
     scores, verified, tolerances = manifest.scores, manifest.verified, manifest.tolerances
     low, high = scores["strict_f1_interval"]
+    cased = _CASED if manifest.case else ""
     return f"""# A named entity tagger for a room with no network
 
 It finds {", ".join(manifest.labels)} in text of any length. Everything it needs lies in this folder; `manifest.json`
@@ -42,7 +45,7 @@ chosen on these documents, so expect a little less elsewhere.
 |---|---|
 | precision | {manifest.precision}{", weights of 7 bits (for CPUs without VNNI)" if manifest.reduce_range else ""} |
 | windows | {manifest.max_length} tokens, neighbours share {manifest.stride}; nothing is cut |
-| graph | ONNX opset {manifest.opset}, input `input_ids`, unpadded rows of one length, output `logits`{_CASED if manifest.case else ""} |
+| graph | ONNX opset {manifest.opset}, input `input_ids`, unpadded rows of one length, output `logits`{cased} |
 | checked on | {verified["instructions"]}, onnxruntime {verified["onnxruntime"]} |
 | fp32 logits | at most {tolerances["logits_found"]:.1e} from PyTorch's ({tolerances["logits"]:g} allowed) |
 | licence | {manifest.data.get("licence") or "not stated"} |
