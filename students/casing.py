@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from distill.errors import InputError
 from students.case import KINDS, STEP
 
 FLAG = "sees_case"
@@ -21,12 +23,13 @@ def segments_of(model: Any) -> nn.Embedding | None:
 def sees_case(model: Any) -> bool:
     """Whether a model was trained with its words' case; its `config.json` says so, wherever it comes from.
 
-    Raises ValueError where that cannot be: for another number of segments, or a value that is neither true nor false.
+    Raises InputError where that cannot be: for another number of segments, or a value that is neither true nor false.
     """
     said = getattr(model.config, FLAG, False)
     table = segments_of(model)
     if type(said) is not bool or (said and (table is None or table.num_embeddings != KINDS)):
-        raise ValueError(f"config.json says {FLAG} is {said!r}, which does not fit the model's segments")
+        message = f"not a student that can be used: {FLAG} is {said!r}, which does not fit the model's segments"
+        raise InputError(message, path=Path(model.config.name_or_path) / "config.json")
     return said
 
 

@@ -191,12 +191,8 @@ def load_student(path: Path, device: str = "cpu") -> Student:
     if names != tags.names:
         message = f"config.json is for the tags {', '.join(names)}, {WINDOWS_FILE} for {', '.join(tags.names)}"
         raise InputError(message, path=folder)
-    try:
-        case = sees_case(model)
-    except ValueError as error:
-        raise InputError(f"not a student that can be used: {error}", path=folder) from None
+    case = sees_case(model)
     if case:
         read_case(model)
     encoder = Encoder.from_folder(folder, length, stride, case=case)
     return Student(model.eval().to(device), encoder, tags)
-

@@ -19,6 +19,7 @@ from students.setting import Setting
 from students.targets import Examples
 
 LIBRARIES = ("ner-distill", "torch", "transformers", "tokenizers", "safetensors", "numpy")
+# In the identity by their content, by what follows from them, or not at all:
 _FREE = frozenset({"out", "distilled", "gold", "unlabelled", "dev", "labels", "json", "least_steps"})
 # Not in the identity, so that earlier runs stay readable:
 _NOT_THERE_BEFORE: Mapping[str, Any] = {"accumulate": 1, "case": False, "committee": 0, "denoise": False}

@@ -123,12 +123,14 @@ def test_a_bundle_whose_manifest_and_graph_disagree_is_refused(
 
 
 @pytest.mark.parametrize("value", ["yes", 1, True])
-def test_a_folder_that_only_claims_to_see_capitals_is_refused(value: object, tmp_path: Path) -> None:
+def test_a_folder_that_only_claims_to_see_capitals_is_refused(value: object, data: Path, tmp_path: Path) -> None:
     folder = make_tiny_student(tmp_path / "student")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"sees_case": value}))
-    with pytest.raises(InputError, match="sees_case"):
+    with pytest.raises(InputError, match=r"config\.json.*sees_case"):
         load_student(folder)
+    with pytest.raises(InputError, match=r"config\.json.*sees_case"):
+        fit(train_options(folder, data, tmp_path / "run"))
 
 
 def test_a_student_that_saw_capitals_goes_on_seeing_them(run: TrainReport, data: Path, tmp_path: Path) -> None:
