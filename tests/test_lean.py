@@ -39,9 +39,9 @@ def model_of(family: str, **settings: Any) -> Any:
 
 
 def session(model: onnx.ModelProto) -> Any:
-    import onnxruntime
+    from students.session import open_session
 
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return open_session(model.SerializeToString())
 
 
 def logits(model: onnx.ModelProto, ids: np.ndarray) -> np.ndarray:
