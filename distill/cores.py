@@ -12,12 +12,10 @@ CGROUPS = Path("/sys/fs/cgroup")
 PROCESS_CGROUPS = Path("/proc/self/cgroup")
 CPU_INFO = Path("/proc/cpuinfo")
 
-# Best first: what integer matrix products are made of. Without one of the VNNI kind, products of unsigned by signed
-# bytes are added up in 16 bits and can saturate.
+# Best first: what integer matrix products are made of.
 INSTRUCTIONS = (
     "amx_int8", "avx512_vnni", "avx_vnni", "avx512bw", "avx2", "avx", "sse4_1", "i8mm", "asimddp", "asimd",
 )  # fmt: skip
-EXACT_PRODUCTS = frozenset({"amx_int8", "avx512_vnni", "avx_vnni", "i8mm", "asimddp", "asimd"})
 
 
 def cores() -> int:

@@ -26,7 +26,7 @@ _TINY = 1e-12  # a token of nothing but zeros
 def quantised(model: onnx.ModelProto, reduce_range: bool = False) -> onnx.ModelProto:
     """The graph in int8: weights per channel, activations by the range of the token at hand.
 
-    `reduce_range` keeps weights to 7 bits, so that pairs of products fit 16 bits on CPUs without VNNI.
+    `reduce_range` keeps weights to 7 bits, so that pairs of products fit 16 bits, which is faster without VNNI.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distill.cores import EXACT_PRODUCTS, cores, instruction_set
+from distill.cores import cores, instruction_set
 from distill.document import Document
 from distill.errors import CheckFailed, InputError
 from distill.jsonl import document_from_json, parse_line
@@ -87,11 +87,6 @@ def _documents(data: bytes, path: Path) -> list[Document]:
 def reason(manifest: Manifest, here: str, engine: str) -> str:
     """Why the same bytes may answer otherwise with the instructions `here` and onnxruntime's version `engine`."""
     made, before = (str(manifest.verified.get(name, "?")) for name in ("instructions", "onnxruntime"))
-    if manifest.precision == "int8" and not manifest.reduce_range and here not in EXACT_PRODUCTS:
-        return (
-            f"this CPU ({here}) has no VNNI instructions and int8 products saturate; export with --reduce-range, "
-            "or --precision fp32"
-        )
     if made != here or before != engine:
         return f"made on {made} with onnxruntime {before}, here is {here} with {engine}; export it for here"
     return "same instructions, same onnxruntime; suspect the machine's memory or a changed installation"

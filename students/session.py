@@ -92,6 +92,6 @@ def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 4  # what it calls an error it raises too
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Without VNNI, sums of unsigned by signed bytes saturate at 16 bits; this takes exact products there, and only there.
+    # Without VNNI, sums of unsigned by signed bytes saturate at 16 bits: exact products there, and only there.
     options.add_session_config_entry("session.x64quantprecision", "1")
     return options
