@@ -1,0 +1,79 @@
+"""What int8 costs and loses on the CPU at hand: products as the runtime has them, that may saturate, and with 7 bits.
+
+    python benchmarks/products.py RUN --texts dev.jsonl
+
+All four graphs take turns, one window a call, one thread. Only CPUs without VNNI have products that saturate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from distill.cores import instruction_set
+from distill.corpora import read_all
+from students.engine import onnxruntime
+from students.model import load_student
+from students.quantise import quantised
+from students.session import open_session, session_options
+from students.trace import trace
+
+TURN = 50
+"""Windows that one graph takes before the next."""
+
+
+def saturating(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """A session as the runtime's, but with whatever products the CPU is fastest at."""
+    options = session_options()
+    options.add_session_config_entry("session.x64quantprecision", "0")
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, ["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--texts", type=Path, required=True)
+    parser.add_argument("--most", type=int, default=800, help="documents")
+    given = parser.parse_args()
+    onnxruntime.set_default_logger_severity(4)  # it warns of an option that is set twice
+    student = load_student(given.run, "cpu")
+    texts = [student.encoder.encode(document.text) for document in read_all(given.texts)[: given.most]]
+    rows = [student.encoder.row(text, window) for text in texts for window in student.encoder.windows(text)]
+    windows = [np.asarray(row, np.int64)[None] for row in rows]
+    graph = trace(student.model)
+    int8, seven = quantised(graph), quantised(graph, reduce_range=True)
+    sessions = {
+        "fp32": open_session(graph.SerializeToString()),
+        "int8, products that may saturate": saturating(int8),
+        "int8 as the runtime does it": open_session(int8.SerializeToString()),
+        "int8 with --reduce-range": open_session(seven.SerializeToString()),
+    }
+    found: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in sessions}
+    seconds = dict.fromkeys(sessions, 0.0)
+    for session in sessions.values():
+        session.run(None, {"input_ids": windows[0]})
+    for start in range(0, len(windows), TURN):
+        for name, session in sessions.items():
+            begun = time.process_time()
+            found[name] += [session.run(None, {"input_ids": ids})[0][0] for ids in windows[start : start + TURN]]
+            seconds[name] += time.process_time() - begun
+    exact = np.concatenate(found["fp32"])
+    print(f"{instruction_set()}, onnxruntime {onnxruntime.__version__}; {len(windows)} windows, {len(exact)} pieces")
+    for name, logits in found.items():
+        own = np.concatenate(logits)
+        other, distances = int((own.argmax(1) != exact.argmax(1)).sum()), np.abs(own - exact)
+        print(
+            f"{name:34}{1000 * seconds[name] / len(windows):6.2f} ms  {other:4} other tags  "
+            f"logits {distances.mean():.4f} away, {distances.max():.2f} at the most"
+        )
+
+
+if __name__ == "__main__":
+    main()
