@@ -147,7 +147,7 @@ class _Work:
         return command_of(run, self.commands, epochs_for(*rows) if rows else None)
 
     def _training(self, run: Run, needs: frozenset[str]) -> Job:
-        late = "judged" in self.folder.about()
+        late = self.folder.about().get("judged", [None])[0] == self.plan.judged[0]
 
         def then(seconds: float) -> None:
             row = row_of(run, self._command(run), seconds, late)

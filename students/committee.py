@@ -42,9 +42,15 @@ def member(options: TrainOptions, number: int) -> TrainOptions:
     return plain if options.distilled else replace(plain, schedule="gold", k=None, n=None)
 
 
+def vetter(options: TrainOptions, epochs: int) -> TrainOptions:
+    """The training of the judge that vets the teachers: some gold alone, and only so many epochs."""
+    plain = replace(_plain(options, "vetting"), distilled=(), dev=None, patience=None, epochs=epochs)
+    return replace(plain, schedule="gold", k=None, n=None)
+
+
 def _plain(options: TrainOptions, name: str) -> TrainOptions:
     seed = random.Random(f"{options.seed}/{name}").getrandbits(32)
-    return replace(options, unlabelled=(), committee=0, denoise=False, seed=seed, out=options.out / name)
+    return replace(options, unlabelled=(), committee=0, denoise=False, vet=False, seed=seed, out=options.out / name)
 
 
 @dataclass(frozen=True)

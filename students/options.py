@@ -26,6 +26,7 @@ class Recipe:
     student: str
     schedule: str
     case: bool
+    vet: bool
     epochs: int
     least_steps: int
     lr: float
@@ -43,16 +44,16 @@ class Recipe:
 RECIPES = {
     # What measured best here on CoNLL's dev with MiniLM (docs/training.md).
     "default": Recipe(
-        student="minilm", schedule="power", case=True, epochs=10, least_steps=1500, lr=1e-4, decay="linear",
+        student="minilm", schedule="power", case=True, vet=True, epochs=10, least_steps=1500, lr=1e-4, decay="linear",
         lr_decay=1.0, warmup=0.05, batch_size=8, dev_batch_size=32, max_length=256, stride=64, weight_decay=0.01,
         clip=1.0,
     ),
     # Huang: bert-base-uncased, batch 4 and 2, length 128, 1e-5, 20 epochs, with or without x0.95 an epoch (--lr-decay).
     # Ours, as the paper does not say: AdamW, its weight decay of 0.01, no warm-up, clipping at 1, windows by 32.
     "huang2024": Recipe(
-        student="bert-base-uncased", schedule="mix", case=False, epochs=20, least_steps=0, lr=1e-5, decay="constant",
-        lr_decay=1.0, warmup=0.0, batch_size=4, dev_batch_size=2, max_length=128, stride=32, weight_decay=0.01,
-        clip=1.0,
+        student="bert-base-uncased", schedule="mix", case=False, vet=False, epochs=20, least_steps=0, lr=1e-5,
+        decay="constant", lr_decay=1.0, warmup=0.0, batch_size=4, dev_batch_size=2, max_length=128, stride=32,
+        weight_decay=0.01, clip=1.0,
     ),
 }  # fmt: skip
 
@@ -77,6 +78,7 @@ class TrainOptions(Options):
     unlabelled: tuple[Path, ...] = option((), "texts for the committee to label (JSONL, text)")
     committee: int = option(0, "students that are trained first, to label the unlabelled texts", at_least=0)
     denoise: bool = option(False, "measure each teacher against a student of gold, and correct its labels by that")
+    vet: bool | None = option(None, _from_recipe("vet", "leave out files that gold finds to be labelled badly"))
     dev: str | None = option(None, "choose the best epoch on this file, or on this share of gold (0.1), kept apart")
     labels: Path | None = option(None, "labels.toml; otherwise the labels found in the data")
     schedule: str | None = option(None, _from_recipe("schedule", _SCHEDULES))
@@ -130,6 +132,8 @@ class TrainOptions(Options):
             raise CallError("--committee has nothing to label; give --unlabelled")
         if self.denoise and not (self.distilled and self.gold):
             raise CallError("--denoise measures --distilled labels against a student of --gold; give both")
+        if self.vet and not (self.distilled and self.gold):
+            raise CallError("--vet measures --distilled labels against a student of --gold; give both")
 
     def resolved(self) -> Recipe:
         """The recipe with the given values in the place of its own."""

@@ -22,7 +22,7 @@ LIBRARIES = ("ner-distill", "torch", "transformers", "tokenizers", "safetensors"
 # In the identity by their content, by what follows from them, or not at all:
 _FREE = frozenset({"out", "distilled", "gold", "unlabelled", "dev", "labels", "json", "least_steps"})
 # Not in the identity, so that earlier runs stay readable:
-_NOT_THERE_BEFORE: Mapping[str, Any] = {"accumulate": 1, "case": False, "committee": 0, "denoise": False}
+_NOT_THERE_BEFORE: Mapping[str, Any] = {"accumulate": 1, "case": False, "committee": 0, "denoise": False, "vet": False}
 _NEVER = object()
 
 
@@ -124,7 +124,7 @@ class TrainReport:
         rows = {name: sum(row[name] for row in done.metrics) for name in ("distilled", "gold")}
         return cls(
             folder, done.epochs, done.steps, done.best_epoch, best, last, rows, done.tokens, round(done.seconds, 1),
-            (*_early(done, setting), *notes, *_notes(setting.material, sources)),
+            (*_early(done, setting), *setting.notes, *notes, *_notes(setting.material, sources)),
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:

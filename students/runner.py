@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,11 +15,13 @@ from students import committee
 from students.committee import Guides
 from students.hardware import threads
 from students.loop import Training
+from students.material import Material
 from students.options import TrainOptions
 from students.processes import processes
 from students.report import TrainReport, config_of
 from students.runfolder import RunFolder
 from students.setting import Setting, setting_of
+from students.vetting import vetted
 
 
 def run(options: TrainOptions) -> TrainReport:
@@ -41,6 +44,8 @@ def _run(setting: Setting, claim: Callable[[], None]) -> TrainReport:
         claim()
         folder.claim(config)
 
+    if setting.recipe.vet:
+        setting = vetted(setting, partial(trained, claim=claimed), setting.hardware.device)
     guides = _guides(setting, claimed)
     with (
         processes(setting.hardware.device) as all_of_us,
@@ -55,6 +60,11 @@ def _run(setting: Setting, claim: Callable[[], None]) -> TrainReport:
             return training.run()
 
 
+def trained(options: TrainOptions, material: Material, claim: Callable[[], None] = lambda: None) -> Path:
+    """The run folder of a student that comes before another, of material of its own."""
+    return _run(setting_of(options, material), claim).folder
+
+
 def _guides(setting: Setting, claim: Callable[[], None]) -> Guides:
     """Train those who come before the student; each is a run of its own, which goes on where it was."""
     options, material = setting.options, replace(setting.material, unlabelled=[])
@@ -62,8 +72,8 @@ def _guides(setting: Setting, claim: Callable[[], None]) -> Guides:
     if options.denoise:
         say(f"{options.out}: the judge, a student of gold alone")
         own = committee.judge(options)
-        judge = _run(setting_of(own, replace(material, distilled=[], parts=[])), claim).folder
+        judge = trained(own, replace(material, distilled=[], parts=[]), claim)
     for number in range(1, options.committee + 1):
         say(f"{options.out}: student {number} of {options.committee} of the committee")
-        members.append(_run(setting_of(committee.member(options, number), material), claim).folder)
+        members.append(trained(committee.member(options, number), material, claim))
     return Guides(judge, tuple(members))

@@ -20,13 +20,14 @@ TOKENS = 32
 
 @dataclass(frozen=True)
 class Setting:
-    """Two trainings of the same Setting end with the same student."""
+    """Two trainings of the same Setting end with the same student; `notes` tell what was decided on the way to it."""
 
     options: TrainOptions
     recipe: Recipe
     material: Material
     blend: Blend
     hardware: Hardware
+    notes: tuple[str, ...] = ()
 
     @property
     def shares(self) -> int:
@@ -51,6 +52,8 @@ def setting_of(options: TrainOptions, material: Material | None = None) -> Setti
     curve = rule.curve(recipe.epochs)  # a function of the user's own may be wrong: better now than after reading
     if (options.committee or options.denoise) and not any(distilled for distilled, _ in curve):
         raise CallError(f"--committee and --denoise serve distilled data, which the {rule.name} schedule never shows")
+    vetting = bool(options.distilled and options.gold) and all(any(shares) for shares in zip(*curve, strict=True))
+    recipe = replace(recipe, vet=recipe.vet and vetting)
     hardware = found_hardware(options.precision, options.threads, options.device)
     material = read_material(options) if material is None else material
     sizes = len(material.distilled) + len(material.unlabelled), len(material.gold)

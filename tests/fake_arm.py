@@ -38,6 +38,7 @@ def train(given: dict[str, str], flags: set[str]) -> int:
     report = {
         "best": {"f1": quality}, "best_epoch": epochs, "epochs": epochs, "steps": steps, "tokens": steps * 100,
         "seconds": 1.5, "rows": {"distilled": 0, "gold": steps},
+        "notes": ["a < b"] if given.get("quality") == "0.6" else [],
     }  # fmt: skip
     for name in ("student", "student-last"):
         (out / name).mkdir(exist_ok=True)

@@ -245,6 +245,34 @@ def test_without_a_test_file_dev_is_reported_on_and_the_report_says_so(tmp_path:
     assert not list((tmp_path / "S").glob("runs/*/student*"))
 
 
+def test_a_study_without_a_test_file_may_have_one_later(tmp_path: Path) -> None:
+    file, out = write(tmp_path, TOML.replace('test = "test.jsonl"', "")), tmp_path / "S"
+    run(file, out)
+    assert json.loads((out / "study.json").read_text())["judged"][0] == "dev"
+    file.write_text(TOML)
+    assert "test F1" in run(file, out).text
+    assert all(len(path.read_text().splitlines()) == 60 for path in (out / "scores").iterdir())
+    assert len(rows(out)) == 4 and not any(row["late"] for row in rows(out))
+    file.write_text(TOML.replace('test = "test.jsonl"', ""))
+    with pytest.raises(CallError, match="was scored on test and test is no longer given; give it again"):
+        run(file, out)
+
+
+def test_students_that_were_not_kept_cannot_be_scored_on_a_test_file_later(tmp_path: Path) -> None:
+    file, out = write(tmp_path, TOML.replace('test = "test.jsonl"', "")), tmp_path / "S"
+    run(file, out, keep="none")
+    file.write_text(TOML)
+    with pytest.raises(CallError, match="4 runs kept no student to score on test; give another folder"):
+        run(file, out)
+    assert len(list((out / "scores").iterdir())) == 4
+
+
+def test_what_runs_say_is_in_both_reports(tmp_path: Path) -> None:
+    run(write(tmp_path), tmp_path / "S")
+    assert "- plain: a < b (2 of 2 runs)\n" in (tmp_path / "S" / "report.md").read_text()
+    assert "a &lt; b" in (tmp_path / "S" / "report.html").read_text()
+
+
 def test_a_dry_run_says_what_would_be_run_and_leaves_nothing(tmp_path: Path) -> None:
     options = StudyOptions(study=write(tmp_path, TOML + MORE), out=tmp_path / "S", dry_run=True)
     plan = study(options, COMMANDS, FAKE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -94,9 +95,21 @@ class StudyFolder:
         return parse_line(path.read_text(encoding="utf-8"), path)
 
     def judge(self, checksums: list[str], name: str) -> None:
-        """Note the files that are reported on as they are when first opened; later ones must be the same."""
+        """Note the files that are reported on as they are when first opened; later ones must be the same.
+
+        A study that was judged on dev, for want of a test file, may have one later: dev's scores make way.
+        """
         found = self.about()
-        if found.get("judged", [name, checksums]) != [name, checksums]:
+        before = found.get("judged", [name, checksums])
+        if (before[0], name) == ("dev", "test"):
+            if gone := sum(not any(path.glob("student*")) for path in self.runs.iterdir()):
+                lost = f"{gone} runs kept no student to score on test"
+                raise CallError(f"--out {self.shown}: {lost}; give another folder")
+            shutil.rmtree(self.scores, ignore_errors=True)
+        elif before[0] != name:
+            lost = f"the study was scored on {before[0]} and {before[0]} is no longer given"
+            raise CallError(f"--out {self.shown}: {lost}; give it again, or another folder")
+        elif before != [name, checksums]:
             changed = f"the data of {name} has changed since it was first scored"
             raise CallError(f"--out {self.shown}: {changed}; give another folder")
         self._write(found | {"judged": [name, checksums]})

@@ -20,6 +20,7 @@ from distill.studies.writing import (
     labels_rows,
     made,
     method,
+    notes_of,
     opening,
     own,
     probability,
@@ -36,7 +37,7 @@ def as_page(results: Results) -> str:
     """report.html."""
     folder = files("distill").joinpath("studies")
     style = folder.joinpath("page.css").read_text(encoding="utf-8")
-    sections = (_failed, _arms, _gaps, _labels, _courses, _parameters, _costs)
+    sections = (_failed, _arms, _gaps, _labels, _courses, _parameters, _costs, _notes)
     parts = {
         "title": _text(results.title), "style": style, "style hash": _hash(style), "opening": _text(opening(results)),
         "about": "".join(f"<p>{_text(each)}</p>" for each in results.about.split("\n\n") if each),
@@ -216,3 +217,8 @@ def _parameters(results: Results) -> str:
 
 def _costs(results: Results) -> str:
     return f"<h2>Cost of a run</h2>{_plain(costs_rows(results))}" if own(results) else ""
+
+
+def _notes(results: Results) -> str:
+    lines = "".join(f"<li>{_text(each)}</li>" for each in notes_of(results))
+    return f'<h2>What the runs say</h2><div class="card"><ul>{lines}</ul></div>' if lines else ""

@@ -92,9 +92,9 @@ def command_of(run: Run, commands: Commands, epochs: int | None) -> list[str]:
 def row_of(run: Run, command: list[str], seconds: float, late: bool) -> Row:
     """What a study keeps of a finished run; all of a report comes from such rows and the counts of scoring.
 
-    Read from the run folder: `report.json` with `best.f1`, `best_epoch`, `epochs`, `steps`, `rows`, `tokens`, `seconds`
-    and, where there is one, `metrics.jsonl` with `dev.f1`, `w0`, `w1` and `loss` by epoch. What a command does not
-    write is null. `late` says that the run began when the study had been scored before.
+    Read from the run folder: `report.json` with `best.f1`, `best_epoch`, `epochs`, `steps`, `rows`, `tokens`,
+    `seconds`, `notes` and, where there is one, `metrics.jsonl` with `dev.f1`, `w0`, `w1` and `loss` by epoch. What a
+    command does not write is null. `late` says that the run began when the study had been scored before.
     """
     report, metrics, config = read_report(run.folder)
     best = report.get("best") or {}
@@ -104,8 +104,8 @@ def row_of(run: Run, command: list[str], seconds: float, late: bool) -> Row:
         "wall": round(seconds, 1), "late": late,
         "curve": [(row.get("dev") or {}).get("f1") for row in metrics],
         **{name: [row.get(name) for row in metrics] for name in ("w0", "w1", "loss")},
-        "command": shown(command), "machine": machine(config), "versions": config.get("versions"),
-        "commit": config.get("commit"),
+        "notes": report.get("notes") or [], "command": shown(command), "machine": machine(config),
+        "versions": config.get("versions"), "commit": config.get("commit"),
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import fmean
@@ -203,8 +204,22 @@ def as_markdown(results: Results) -> str:
         parts += [f"## F1 against {name}", _table(([name, "arm", "F1", "95 %"], series_rows(series)))]
     if len(curves_rows(results)[0]) > 1:
         parts += ["## Dev F1 by epoch", _table(curves_rows(results))]
-    parts += ["## Cost of a run", _table(costs_rows(results)), *made(results)]
+    parts += ["## Cost of a run", _table(costs_rows(results)), *_notes(results), *made(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def notes_of(results: Results) -> list[str]:
+    """What the runs of every arm had to say, and how many said so."""
+    lines = []
+    for arm in own(results):
+        told = Counter(note for each in arm.runs for note in each.row.get("notes") or ())
+        lines += [f"{arm.name}: {note} ({number} of {len(arm.runs)} runs)" for note, number in told.items()]
+    return lines
+
+
+def _notes(results: Results) -> list[str]:
+    lines = notes_of(results)
+    return ["## What the runs say", "\n".join(f"- {line}" for line in lines)] if lines else []
 
 
 def _failed(results: Results) -> list[str]:

@@ -1,0 +1,188 @@
+"""Vetting: how good a teacher is, found out from gold, and that a student never learns from one that is not."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_student import make_tiny_encoder
+from training_data import sentence, train_options, write_sentences
+
+from curricula.vetting import Reading, expected_f1, teacher_f1, trusted
+from distill.document import Document
+from distill.errors import CallError
+from distill.jsonl import write_jsonl
+from students.options import TrainOptions
+from students.train import fit
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_encoder(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Enough gold to measure by, a teacher that is right, and one that mostly is not."""
+    folder = tmp_path_factory.mktemp("data")
+    write_sentences(folder / "gold.jsonl", 400, 1)
+    write_sentences(folder / "dev.jsonl", 40, 2)
+    write_sentences(folder / "good.jsonl", 160, 3)
+    write_jsonl((spoilt(sentence(number, 4), 0.6) for number in range(160)), folder / "bad.jsonl")
+    return folder
+
+
+def spoilt(document: Document, share: float) -> Document:
+    """So many of its entities, by chance, with the other label."""
+    chance = random.Random(document.id)
+    other = {"LOC": "ORG", "ORG": "LOC"}
+    return document.with_entities(
+        replace(each, label=other[each.label]) if chance.random() < share else each for each in document.entities
+    )
+
+
+def options(encoder: Path, data: Path, out: Path, *names: str, **given: Any) -> TrainOptions:
+    files = tuple(data / f"{name}.jsonl" for name in names)
+    return train_options(encoder, data, out, **({"distilled": files, "vet": None, "epochs": 2} | given))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "student" / "model.safetensors")
+
+
+def same(one: Path, other: Path) -> bool:
+    return all(torch.equal(tensor, weights(other)[name]) for name, tensor in weights(one).items())
+
+
+@pytest.fixture(scope="module")
+def alone(encoder: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The student of gold alone."""
+    return fit(options(encoder, data, tmp_path_factory.mktemp("alone") / "run", schedule="gold")).folder
+
+
+@pytest.fixture(scope="module")
+def run(encoder: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that was given the bad teacher alone."""
+    return fit(options(encoder, data, tmp_path_factory.mktemp("bad") / "run", "bad")).folder
+
+
+def test_a_bad_teacher_alone_leaves_to_the_bit_the_student_of_gold(
+    encoder: Path, data: Path, run: Path, alone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = fit(options(encoder, data, run, "bad"))
+    assert same(run, alone) and report.rows["distilled"] == 0
+    (note,) = [note for note in report.notes if "bad.jsonl" in note]
+    assert "strict F1 of about 0." in note and note.endswith("left out (--no-vet keeps it)")
+    assert json.loads((run / "config.json").read_text())["identity"]["--vet"] is True
+
+
+def test_what_is_left_out_is_said_at_once(
+    encoder: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(options(encoder, data, tmp_path / "run", "bad"))
+    told = capsys.readouterr().err
+    assert told.index("bad.jsonl: strict F1 of about") < told.index("epoch 1/2")
+
+
+def test_a_good_teacher_beside_it_stays_and_the_rest_is_as_without_the_bad_one(
+    encoder: Path, data: Path, tmp_path: Path
+) -> None:
+    report = fit(options(encoder, data, tmp_path / "both", "bad", "good"))
+    plain = fit(options(encoder, data, tmp_path / "good", "good", vet=False))
+    assert same(report.folder, plain.folder)
+    assert report.rows == plain.rows
+    bad, good = (next(n for n in report.notes if n.startswith(name)) for name in ("bad", "good"))
+    assert "left out" in bad and good.endswith("as a judge of gold sees it")
+
+
+def test_no_vet_learns_from_whatever_is_given(encoder: Path, data: Path, tmp_path: Path, alone: Path) -> None:
+    report = fit(options(encoder, data, tmp_path / "run", "bad", vet=False))
+    assert report.rows["distilled"] > 0 and not (tmp_path / "run" / "vetting").exists() and not same(
+        report.folder, alone
+    )
+
+
+def test_stopped_after_the_judge_it_ends_with_the_same_student(
+    encoder: Path, data: Path, run: Path, tmp_path: Path
+) -> None:
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    shutil.copy(run / "config.json", cut)
+    shutil.copytree(run / "vetting", cut / "vetting")
+    before = (cut / "vetting" / "report.json").stat().st_mtime_ns
+    fit(options(encoder, data, cut, "bad"))
+    assert same(cut, run) and (cut / "vetting" / "report.json").stat().st_mtime_ns == before
+
+
+def test_labels_that_gold_lacks_are_never_taken_away(encoder: Path, data: Path, tmp_path: Path) -> None:
+    new = [replace(d, entities=tuple(replace(e, label="SHIP") for e in d.entities)) for d in map(sentence, range(80))]
+    write_jsonl(new, tmp_path / "new.jsonl")
+    report = fit(options(encoder, data, tmp_path / "run", distilled=(tmp_path / "new.jsonl",)))
+    assert report.rows["distilled"] > 0 and "new.jsonl: not measured, as gold has no SHIP" in report.notes
+
+
+def test_little_gold_measures_nobody(encoder: Path, data: Path, tmp_path: Path) -> None:
+    little = write_sentences(tmp_path / "little.jsonl", 60, 1)
+    report = fit(options(encoder, data, tmp_path / "run", "bad", gold=(little,)))
+    assert any("too few to measure a teacher (100): all are learnt from" in note for note in report.notes)
+    assert not (tmp_path / "run" / "vetting").exists() and report.rows["distilled"] > 0
+    one = write_sentences(tmp_path / "one.jsonl", 1, 1)
+    fit(options(encoder, data, tmp_path / "one", "bad", gold=(one,)))
+
+
+def test_few_distilled_mentions_measure_nobody(encoder: Path, data: Path, tmp_path: Path) -> None:
+    few = [spoilt(sentence(number, 4), 1.0) for number in range(20)]
+    write_jsonl(few, tmp_path / "few.jsonl")
+    report = fit(options(encoder, data, tmp_path / "run", distilled=(tmp_path / "few.jsonl",)))
+    assert "few.jsonl: too few mentions to measure its teacher" in report.notes and report.rows["distilled"] > 0
+
+
+def test_only_a_training_on_both_is_vetted(encoder: Path, data: Path, tmp_path: Path, alone: Path) -> None:
+    assert "--vet" not in json.loads((alone / "config.json").read_text())["identity"]  # as runs of before have it
+    fit(options(encoder, data, tmp_path / "distilled", "bad", gold=(), schedule="distilled"))
+    fit(options(encoder, data, tmp_path / "huang", "bad", recipe="huang2024"))
+    assert not (tmp_path / "distilled" / "vetting").exists() and not (tmp_path / "huang" / "vetting").exists()
+    with pytest.raises(CallError, match="--vet measures"):
+        options(encoder, data, tmp_path / "run", "bad", gold=(), schedule="distilled", vet=True)
+
+
+def test_with_nobody_left_a_committee_and_denoise_go_on_with_gold(encoder: Path, data: Path, tmp_path: Path) -> None:
+    texts = write_sentences(tmp_path / "texts.jsonl", 40, 9)
+    given: dict[str, Any] = {"unlabelled": (texts,), "committee": 2, "denoise": True}
+    report = fit(options(encoder, data, tmp_path / "run", "bad", **given))
+    assert report.rows["distilled"] > 0 and not (tmp_path / "run" / "judge").exists()
+    assert any(note.startswith("a committee of 2 labelled 40 texts") for note in report.notes)
+
+
+@pytest.mark.parametrize(("teacher", "judge"), [(0.9, 0.8), (0.55, 0.8), (0.7, 0.6)])
+def test_the_estimate_is_right_where_errors_are_independent(teacher: float, judge: float) -> None:
+    """Mentions found with a chance, and nothing else found: F1 by each of two against truth, and by one against one."""
+    chance = np.random.default_rng(0)
+    by_teacher, by_judge = (chance.random(40_000) < recall for recall in (teacher, judge))
+    true, own = (2 * hit.sum() / (len(hit) + hit.sum()) for hit in (by_teacher, by_judge))
+    agreed = 2 * (by_teacher & by_judge).sum() / (by_teacher.sum() + by_judge.sum())
+    found = teacher_f1(Reading(agreed, 0.7), Reading(own, 0.7))
+    assert found == pytest.approx(true, abs=0.06)
+
+
+def test_where_texts_are_strange_to_the_judge_agreement_is_worth_more() -> None:
+    held = Reading(agreement=0.8, expected=0.7)
+    assert teacher_f1(Reading(0.6, 0.7), held) == pytest.approx(0.75)
+    assert teacher_f1(Reading(0.6, 0.525), held) == pytest.approx(1.0)
+    assert teacher_f1(Reading(0.7, 0.525), held) == 1.0
+    assert teacher_f1(Reading(0.0, 0.0), held) is None and teacher_f1(Reading(0.5, 0.5), Reading(0.0, 0.0)) is None
+    assert expected_f1([0.9, 0.5], 2.0) == pytest.approx(0.7) and expected_f1([], 0.0) == 0.0
+
+
+def test_a_teacher_better_than_the_judge_is_trusted_however_bad() -> None:
+    able, poor = Reading(0.85, 0.7), Reading(0.4, 0.5)
+    assert trusted(0.7, able) and not trusted(0.69, able)
+    assert trusted(0.45, poor) and not trusted(0.39, poor)
