@@ -43,7 +43,7 @@ chosen on these documents, so expect a little less elsewhere.
 
 | | |
 |---|---|
-| precision | {manifest.precision}{", weights of 7 bits (for CPUs without VNNI)" if manifest.reduce_range else ""} |
+| precision | {manifest.precision}{", weights of 7 bits" if manifest.reduce_range else ""} |
 | windows | {manifest.max_length} tokens, neighbours share {manifest.stride}; nothing is cut |
 | graph | ONNX opset {manifest.opset}, input `input_ids`, unpadded rows of one length, output `logits`{cased} |
 | checked on | {verified["instructions"]}, onnxruntime {verified["onnxruntime"]} |
@@ -55,7 +55,7 @@ chosen on these documents, so expect a little less elsewhere.
 | use | file | sha256 |
 |---|---|---|
 {_data(manifest.data)}
-
+{_notes(manifest.data.get("notes", []))}
 `selftest.jsonl` holds texts of the documents it was checked on: where those are confidential, so is this folder.
 
 ## Limits
@@ -97,6 +97,11 @@ def _rows(labels: dict[str, dict[str, float]]) -> str:
         f"| {label} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['gold']} |"
         for label, row in labels.items()
     )
+
+
+def _notes(notes: list[str]) -> str:
+    """What the training said of itself, a line each."""
+    return "".join(["\nThe training says:\n\n", *(f"- {note}\n" for note in notes)]) if notes else ""
 
 
 def _data(data: Any) -> str:

@@ -39,6 +39,8 @@ def evidence(run: Path, verify: Sequence[Path], labels: Sequence[str], licence: 
     files = config.get("data", {})
     trained = {use: [_bare(each) for each in files.get(use, [])] for use in ("distilled", "gold", "dev")}
     data: dict[str, Any] = {"verified_on": names, "trained_on": trained, "licence": licence}
+    if notes := _notes(place):
+        data["notes"] = notes
     for key in ("source", "licence"):
         said = sorted({str(document.meta[key]) for document in documents if document.meta.get(key)})
         data[f"verified_on_{key}"] = said[:20]
@@ -57,6 +59,18 @@ def _config(run: Path) -> tuple[Path, dict[str, Any]]:
             if isinstance(found, dict) and isinstance(found.get("data"), dict):
                 return folder, found
     return run, {}
+
+
+def _notes(run: Path) -> list[str]:
+    """What the training had to say, such as a teacher that was left out; nothing where there is no report."""
+    path = run / "report.json"
+    if not path.is_file():
+        return []
+    try:
+        notes = json.loads(path.read_text(encoding="utf-8")).get("notes", [])
+    except (ValueError, AttributeError):
+        raise InputError("is no report of a training", path=path) from None
+    return [str(note) for note in notes]
 
 
 def _dev(run: Path, config: dict[str, Any], labels: LabelSet) -> tuple[list[Document], list[dict[str, Any]]]:

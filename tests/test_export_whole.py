@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from training_data import write_sentences
 
 from distill.command import reported
 from distill.document import Document
+from distill.errors import InputError
 from distill.jsonl import read_jsonl, write_jsonl
 from students.bundle import read_manifest
 from students.bundle_options import ExportOptions
@@ -84,11 +86,24 @@ def test_a_trained_run_is_checked_on_the_dev_file_it_was_chosen_on(trained: Path
     data = read_manifest(report.bundle).data
     assert data["verified_on"] == [named] == data["trained_on"]["dev"]
     assert [row["name"] for row in data["trained_on"]["gold"]] == ["gold.jsonl"] and data["licence"] == "CC0"
+    notes = json.loads((trained / "by-file" / "report.json").read_text())["notes"]
+    assert data.get("notes", []) == notes
     assert report.f1 > 0.8 and report.manifest.scores["documents"] == 40
     gold = list(read_jsonl(dev))
     found = Student.load(report.bundle).tag([document.text for document in gold])
     right = sum(set(a.entities) == set(b.entities) for a, b in zip(gold, found, strict=True))
     assert right >= 30
+
+
+def test_the_card_tells_what_the_training_told(trained: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(trained / "by-file", tmp_path / "run")
+    said = json.loads((run / "report.json").read_text()) | {"notes": ["bad.jsonl: left out"]}
+    (run / "report.json").write_text(json.dumps(said))
+    bundle = export(ExportOptions(run=run, out=tmp_path / "bundle")).bundle
+    assert "The training says:\n\n- bad.jsonl: left out\n\n" in (bundle / "README.md").read_text()
+    (run / "report.json").write_text("[]")
+    with pytest.raises(InputError, match=r"report\.json: is no report of a training"):
+        export(ExportOptions(run=run, out=tmp_path / "other"))
 
 
 def test_a_run_chosen_on_a_share_of_gold_is_checked_on_that_share(trained: Path, tmp_path: Path) -> None:
