@@ -15,6 +15,8 @@ from distill.errors import InputError, did_you_mean
 from distill.files import existing
 
 LABEL_KEYS = frozenset({"name", "definition", "aliases"})
+SHOWN = 40
+"""Unknown labels that a message repeats as a line to copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,14 @@ class Label:
 class LabelSet:
     """Labels in order, and what becomes of a label the set does not know.
 
-    `other` is "error" (all unknown labels in one message) or "drop" (counted by whoever drops).
+    `other` is "error" (all unknown labels in one message) or "drop" (counted by whoever drops). A `fixed` set is
+    a data set's own, which nobody edits; `source` says where a set is from.
     """
 
     labels: tuple[Label, ...]
     other: str = "error"
     source: str = ""
+    fixed: bool = False
     _known: dict[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -90,10 +94,13 @@ def unknown_labels_error(unknown: Counter[str], labels: LabelSet, path: str | Pa
     """All labels of a file that the set does not know, with the line that would make the set know them."""
     ranked = sorted(unknown.items(), key=lambda item: (-item[1], item[0]))
     listed = ", ".join(f"{word} ({count})" for word, count in ranked)
-    words = ", ".join(f'"{word}"' for word in sorted(unknown))
+    known = f"labels the set does not know: {listed}; known: {', '.join(labels.ids)}."
+    if labels.fixed:
+        return InputError(f"{known} Is it the file of another data set? These are {labels.source}", path=path)
+    words = ", ".join(f'"{word}"' for word in sorted(unknown)) if len(unknown) <= SHOWN else "..."
     return InputError(
-        f"labels the set does not know: {listed}; known: {', '.join(labels.ids)}. Add `aliases = [{words}]` under the "
-        f'label they count as in {labels.source or "labels.toml"}, or `other = "drop"` to leave them out',
+        f"{known} Add `aliases = [{words}]` under the label they count as in {labels.source or 'labels.toml'}, or "
+        '`other = "drop"` to leave them out',
         path=path,
     )
 

@@ -43,7 +43,8 @@ class Bench:
 def bench(name: str) -> Bench:
     """The data set of this name."""
     row = tomllib.loads(_FILE.read_text(encoding="utf-8"))[name]
-    labels = LabelSet(tuple(Label(id, words) for id, words in row["labels"].items()), source=f"the labels of {name}")
+    known = tuple(Label(id, words) for id, words in row["labels"].items())
+    labels = LabelSet(known, source=f"the labels of {name}", fixed=True)
     columns = ConllColumns(segmentation_digits=True) if row.get("segmentation-digits") else None
     return Bench(row["title"], row["language"], labels, frozenset(row.get("left-out", ())), columns)
 

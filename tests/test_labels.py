@@ -80,6 +80,24 @@ def test_unknown_labels_come_in_one_message_with_the_line_to_add(tmp_path: Path)
     assert 'other = "drop"' in message
 
 
+def test_the_labels_of_a_data_set_are_not_to_be_edited() -> None:
+    labels = LabelSet((Label("person"),), source="the labels of crossner-ai", fixed=True)
+    with pytest.raises(InputError) as caught:
+        conform([Document("a", "Oslo", (Entity(0, 4, "town"),))], labels, "gold.jsonl")
+    assert str(caught.value).endswith(
+        "town (1); known: person. Is it the file of another data set? These are the labels of crossner-ai"
+    )
+
+
+def test_hundreds_of_unknown_labels_are_listed_once(tmp_path: Path) -> None:
+    labels = read_labels(written(tmp_path, TOML))
+    documents = [Document(str(n), "Oslo", (Entity(0, 4, f"type {n}"),)) for n in range(41)]
+    with pytest.raises(InputError) as caught:
+        conform(documents, labels, "gold.jsonl")
+    message = str(caught.value)
+    assert all(message.count(f"type {n} (1)") == 1 for n in range(41)) and "aliases = [...]" in message
+
+
 def test_unknown_labels_are_dropped_and_counted_when_asked(tmp_path: Path) -> None:
     labels = read_labels(written(tmp_path, 'other = "drop"\n' + TOML))
     found, dropped = conform([Document("a", "Oslo", (Entity(0, 4, "town"), Entity(0, 4, "place")))], labels, "x")
