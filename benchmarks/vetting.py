@@ -18,6 +18,7 @@ from distill.corpora import read_all
 from distill.document import Document
 from distill.scores import strict, total
 from students.options import TrainOptions
+from students.processes import processes
 from students.runner import trained
 from students.setting import setting_of
 from students.vetting import vetted
@@ -33,9 +34,13 @@ def true_f1(labelled: list[Document], truth: list[Document]) -> str:
 
 def verdicts(given: argparse.Namespace, seed: int, folder: Path) -> tuple[str, ...]:
     """What is said of each file."""
-    options = TrainOptions(distilled=tuple(given.files), gold=(given.gold,), seed=seed, threads=1, out=folder / "run")
+    options = TrainOptions(
+        distilled=tuple(given.files), gold=(given.gold,), seed=seed, threads=1, device="cpu", precision="fp32",
+        out=folder / "run",
+    )  # fmt: skip
 
-    return vetted(setting_of(options), trained, "cpu").notes
+    with processes("cpu") as alone:
+        return vetted(setting_of(options), trained, alone)[0].notes
 
 
 def main() -> None:

@@ -13,17 +13,21 @@ from dataclasses import dataclass
 
 TRUSTED = 0.7
 """A teacher that is estimated below this, and below the judge itself, is not worth learning from (docs/training.md)."""
+ABLE = 0.5
+"""A judge whose own F1 is less tells nothing about others."""
 
 
 @dataclass(frozen=True)
 class Reading:
     """A judge's reading of labelled texts.
 
-    `agreement` is the strict F1 of its entities against the labels, `expected` the F1 that its own scores promise.
+    `agreement` is the strict F1 of its entities against the labels, `expected` the F1 that its own scores promise, and
+    `mentions` the mean of how many entities either has.
     """
 
     agreement: float
     expected: float
+    mentions: float = 0.0
 
 
 def expected_f1(scores: Sequence[float], mentions: float) -> float:
@@ -37,7 +41,7 @@ def teacher_f1(read: Reading, held: Reading) -> float | None:
 
     None where the judge finds nothing, or gets nothing right, so that it cannot tell.
     """
-    judge = held.agreement * read.expected / held.expected if held.expected else 0.0
+    judge = min(1.0, held.agreement * read.expected / held.expected) if held.expected else 0.0
     return min(1.0, read.agreement / judge) if judge else None
 
 

@@ -147,7 +147,7 @@ class _Work:
         return command_of(run, self.commands, epochs_for(*rows) if rows else None)
 
     def _training(self, run: Run, needs: frozenset[str]) -> Job:
-        late = self.folder.about().get("judged", [None])[0] == self.plan.judged[0]
+        late = self.folder.about().get("judged", [None])[0] == "test"
 
         def then(seconds: float) -> None:
             row = row_of(run, self._command(run), seconds, late)
@@ -168,7 +168,8 @@ class _Work:
         if not paths or not done:
             return
         checksum.cache_clear()
-        self.folder.judge([checksum(path) for path in paths], name)
+        places = [self.folder.runs / str(self.rows[run.key]["folder"]) for run in done]
+        self.folder.judge([checksum(path) for path in paths], name, places)
         todo = self._unscored(done)
         if todo:
             say(f"scoring {len(todo)} runs on {name}")

@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,9 +44,17 @@ def member(options: TrainOptions, number: int) -> TrainOptions:
 
 
 def vetter(options: TrainOptions, epochs: int) -> TrainOptions:
-    """The training of the judge that vets the teachers: some gold alone, and only so many epochs."""
-    plain = replace(_plain(options, "vetting"), distilled=(), dev=None, patience=None, epochs=epochs)
-    return replace(plain, schedule="gold", k=None, n=None)
+    """The training of the judge that vets the teachers: some gold alone, so many epochs, steps as by default.
+
+    What is the student's own is the judge's too: the model, its layers, windows and learning rate, where it is given.
+    """
+    mine, plain = options.resolved(), _plain(options, "vetting")
+    own = {name: getattr(mine, name) for name in ("student", "case", "max_length", "stride", "dev_batch_size")}
+    steps: dict[str, Any] = {
+        "recipe": "default", "batch_size": None, "batch_tokens": None, "accumulate": 1, "decay": None, "lr_decay": None,
+        "warmup": None, "weight_decay": None, "clip": None, "blend": "rows", "epochs": epochs,
+    }  # fmt: skip
+    return replace(plain, distilled=(), dev=None, patience=None, schedule="gold", k=None, n=None, **own | steps)
 
 
 def _plain(options: TrainOptions, name: str) -> TrainOptions:

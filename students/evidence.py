@@ -37,7 +37,11 @@ def evidence(run: Path, verify: Sequence[Path], labels: Sequence[str], licence: 
     if not any(document.entities for document in documents):
         raise InputError(f"no entities to check on; {NO_DEV}", path=names[0]["name"])
     files = config.get("data", {})
-    trained = {use: [_bare(each) for each in files.get(use, [])] for use in ("distilled", "gold", "dev")}
+    unused = _left_out(place, files.get("distilled", []))
+    trained = {
+        use: [_bare(each) for each in files.get(use, []) if each["path"] not in unused]
+        for use in ("distilled", "gold", "dev")
+    }
     data: dict[str, Any] = {"verified_on": names, "trained_on": trained, "licence": licence}
     if notes := _notes(place):
         data["notes"] = notes
@@ -61,6 +65,22 @@ def _config(run: Path) -> tuple[Path, dict[str, Any]]:
     return run, {}
 
 
+def _left_out(run: Path, distilled: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The paths of the distilled files that the training found not worth learning from."""
+    from students.material import short_names
+
+    path = run / "vetting.json"
+    if not path.is_file():
+        return set()
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        bad = {str(row["file"]) for row in rows if not row["kept"]}
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(f"not what a training writes: {error}", path=path) from None
+    names = short_names([Path(str(each["path"])) for each in distilled])
+    return {str(path) for path, name in names.items() if name in bad}
+
+
 def _notes(run: Path) -> list[str]:
     """What the training had to say, such as a teacher that was left out; nothing where there is no report."""
     path = run / "report.json"
@@ -68,9 +88,9 @@ def _notes(run: Path) -> list[str]:
         return []
     try:
         notes = json.loads(path.read_text(encoding="utf-8")).get("notes", [])
-    except (ValueError, AttributeError):
+        return [str(note) for note in notes]
+    except (ValueError, AttributeError, TypeError):
         raise InputError("is no report of a training", path=path) from None
-    return [str(note) for note in notes]
 
 
 def _dev(run: Path, config: dict[str, Any], labels: LabelSet) -> tuple[list[Document], list[dict[str, Any]]]:

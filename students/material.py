@@ -16,6 +16,7 @@ from distill.errors import CallError, InputError
 from distill.files import existing
 from distill.labels import LabelSet, conform, labels_of, read_labels
 from students.options import TrainOptions
+from students.targets import row_weight
 
 
 @dataclass
@@ -55,6 +56,9 @@ def read_material(options: TrainOptions) -> Material:
     material.distilled = [d for path in options.distilled for d in _flat(read[path], path, material, "outermost")]
     material.parts = [len(read[path]) for path in options.distilled]
     material.gold = [d for path in options.gold for d in _flat(read[path], path, material, "error")]
+    if options.weighted:
+        for document in (*material.distilled, *material.gold):
+            row_weight(document)
     if share is not None:
         material.gold, material.dev = divided(material.gold, share, options.seed)
     elif options.dev is not None:
@@ -98,6 +102,16 @@ def divided(gold: Sequence[Document], share: float, seed: int) -> tuple[list[Doc
         raise CallError(f"--dev {share:g} of {len(gold)} gold documents leaves one side empty; give a file as --dev")
     chosen = set(random.Random(f"{seed}/dev").sample(range(len(gold)), count))
     return [d for i, d in enumerate(gold) if i not in chosen], [gold[i] for i in sorted(chosen)]
+
+
+def short_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """A name for every file: as much of its path's end as tells it from the others."""
+    different = list(dict.fromkeys(paths))
+    for length in range(1, max((len(path.parts) for path in different), default=1)):
+        names = {path: "/".join(path.parts[-length:]) for path in different}
+        if len(set(names.values())) == len(different):
+            return names
+    return {path: str(path) for path in different}
 
 
 def _flat(documents: list[Document], path: Path, material: Material, overlaps: str) -> list[Document]:

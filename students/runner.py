@@ -1,7 +1,8 @@
-"""One call of `train`, from its options to its report: run folder, committee, and the processes around the training."""
+"""One call of `train`, from its options to its report: run folder, vetting, committee, and the processes around it."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,10 +15,11 @@ from distill.progress import say
 from students import committee
 from students.committee import Guides
 from students.hardware import threads
+from students.judge import Verdict
 from students.loop import Training
 from students.material import Material
 from students.options import TrainOptions
-from students.processes import processes
+from students.processes import Processes, processes
 from students.report import TrainReport, config_of
 from students.runfolder import RunFolder
 from students.setting import Setting, setting_of
@@ -29,10 +31,14 @@ def run(options: TrainOptions) -> TrainReport:
     return _run(setting_of(options), lambda: None)
 
 
+def trained(options: TrainOptions, material: Material, claim: Callable[[], None] = lambda: None) -> Path:
+    """The run folder of a student that comes before another, of material of its own."""
+    return _run(setting_of(options, material), claim).folder
+
+
 def _run(setting: Setting, claim: Callable[[], None]) -> TrainReport:
     """`claim` is called when it is clear that training can begin."""
-    options = setting.options
-    folder = RunFolder(options.out)
+    folder = RunFolder(setting.options.out)
     config = config_of(setting)
     folder.check(config)
     finished = folder.report()
@@ -44,25 +50,27 @@ def _run(setting: Setting, claim: Callable[[], None]) -> TrainReport:
         claim()
         folder.claim(config)
 
+    # One meeting for all trainings of the call: processes that part and meet again may miss each other.
+    with processes(setting.hardware.device) as all_of_us:
+        return _trained(setting, folder, all_of_us, claimed)
+
+
+def _trained(setting: Setting, folder: RunFolder, all_of_us: Processes, claimed: Callable[[], None]) -> TrainReport:
+    verdicts: list[Verdict] = []
     if setting.recipe.vet:
-        setting = vetted(setting, partial(trained, claim=claimed), setting.hardware.device)
+        setting, verdicts = vetted(setting, partial(trained, claim=claimed), all_of_us)
     guides = _guides(setting, claimed)
-    with (
-        processes(setting.hardware.device) as all_of_us,
-        threads(setting.hardware.threads),
-        torch.random.fork_rng(),
-        TemporaryDirectory() as tokenizer,
-    ):
+    with threads(setting.hardware.threads), torch.random.fork_rng(), TemporaryDirectory() as tokenizer:
         training = Training(setting, folder, Path(tokenizer), all_of_us, guides)
         if all_of_us.first:
             claimed()
+            if verdicts:
+                folder.write_verdicts([verdict.to_json() for verdict in verdicts])
         with training.team:
-            return training.run()
-
-
-def trained(options: TrainOptions, material: Material, claim: Callable[[], None] = lambda: None) -> Path:
-    """The run folder of a student that comes before another, of material of its own."""
-    return _run(setting_of(options, material), claim).folder
+            report = training.run()
+    if all_of_us.first:
+        shutil.rmtree(folder.path / "vetting", ignore_errors=True)  # the verdicts say what it has said
+    return report
 
 
 def _guides(setting: Setting, claim: Callable[[], None]) -> Guides:

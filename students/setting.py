@@ -53,6 +53,8 @@ def setting_of(options: TrainOptions, material: Material | None = None) -> Setti
     if (options.committee or options.denoise) and not any(distilled for distilled, _ in curve):
         raise CallError(f"--committee and --denoise serve distilled data, which the {rule.name} schedule never shows")
     vetting = bool(options.distilled and options.gold) and all(any(shares) for shares in zip(*curve, strict=True))
+    if options.vet and not vetting:
+        raise CallError(f"--vet serves trainings on distilled and gold data, and the {rule.name} schedule shows one")
     recipe = replace(recipe, vet=recipe.vet and vetting)
     hardware = found_hardware(options.precision, options.threads, options.device)
     material = read_material(options) if material is None else material

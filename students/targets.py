@@ -112,11 +112,17 @@ def word_tags(entities: Sequence[Entity], encoded: Encoded, tags: TagSet) -> Tar
     return Targets(found, owner, snapped, lost)
 
 
-def _weights(document: Document, owner: Ids) -> Floats:
-    scores = [1.0 if entity.score is None else entity.score for entity in document.entities]
+def row_weight(document: Document) -> float:
+    """The Document's `meta.weight`, 1 where it has none; InputError where that is no number from 0 on."""
     row = document.meta.get("weight", 1.0)
     if isinstance(row, bool) or not isinstance(row, int | float) or not 0 <= row < math.inf:
         raise InputError(f"document {document.id!r}: meta.weight is {row!r}, not a number from 0 on")
+    return row
+
+
+def _weights(document: Document, owner: Ids) -> Floats:
+    scores = [1.0 if entity.score is None else entity.score for entity in document.entities]
+    row = row_weight(document)
     return np.asarray([row * (scores[o] if o >= 0 else 1.0) for o in owner.tolist()], np.float32)
 
 

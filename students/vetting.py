@@ -4,135 +4,135 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from curricula.vetting import Reading, expected_f1, teacher_f1, trusted
+from curricula.vetting import ABLE
 from distill.document import Document
 from distill.progress import say
-from distill.scores import Counts, strict, total
 from students.committee import vetter
-from students.decode import entities, probabilities
-from students.material import Material, divided
-from students.model import Student, load_student
+from students.judge import LEAST, Judge, Verdict
+from students.material import Material, divided, short_names
+from students.model import load_student
 from students.options import TrainOptions
-from students.predictor import word_logits
+from students.processes import Processes
 from students.setting import Setting, setting_of
 from students.team import Team
 
 HELD = 0.2
 """The share of gold that the judge does not learn, to be measured on."""
-LEAST = 100
-"""Fewer mentions are not measured: the standard error of an F1 of .8 is .04 with so many."""
-MOST = 1000
-"""Documents of gold, and of each file, that are looked at: more would cost more than they tell."""
-ROWS = 2400
-"""Rows that the judge learns, in as many epochs as that takes, up to 20."""
+MOST = 250_000
+"""Characters of gold, and of each file, that are looked at: more would cost more than they tell."""
+STEPS = 300
+"""Steps of the judge, of 8 windows each, as far as that is not more than 20 epochs."""
+SEEN = 5
+"""Mentions of a label in its gold without which the judge does not know it."""
 
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class Judge:
-    """A student of gold, and how it reads the gold that it has not seen."""
-
-    student: Student
-    setting: Setting
-    team: Team
-    held: Reading
-
-    @classmethod
-    def of(cls, folder: Path, setting: Setting, held: Sequence[Document], device: str) -> Judge:
-        """The judge whose run is in `folder`."""
-        team = Team(setting.shares, setting.hardware.threads // setting.shares)
-        blank = cls(load_student(folder, device), setting, team, Reading(0.0, 0.0))
-        return replace(blank, held=blank.reading(held)[0])
-
-    def reading(self, documents: Sequence[Document]) -> tuple[Reading, Counts]:
-        """How it reads labelled Documents, and the counts behind its agreement with them."""
-        student, size, bf16 = self.student, self.setting.recipe.dev_batch_size, self.setting.hardware.bf16
-        texts = [student.encoder.encode(document.text) for document in documents]
-        logits = word_logits(student, texts, size, bf16=bf16, team=self.team)
-        found = [entities(text, scores, student.tags) for text, scores in zip(texts, logits, strict=True)]
-        mentions = math.fsum(float(probabilities(scores)[:, 1::2].sum()) for scores in logits if len(scores))
-        sure = [entity.score or 0.0 for each in found for entity in each]
-        counts = total(strict(d.entities, each) for d, each in zip(documents, found, strict=True)).total
-        return Reading(counts.f1, expected_f1(sure, mentions)), counts
-
-    def verdict(self, name: str, documents: Sequence[Document]) -> tuple[bool, str]:
-        """Whether to learn a file's labels, and why in words."""
-        read, counts = self.reading(documents)
-        f1 = teacher_f1(read, self.held)
-        if counts.gold + counts.predicted < 2 * LEAST or f1 is None:
-            return True, f"{name}: too few mentions to measure its teacher"
-        told = f"{name}: strict F1 of about {f1:.2f}, as a judge of gold sees it"
-        good = trusted(f1, self.held)
-        return good, told if good else f"{told}: left out (--no-vet keeps it)"
+Train = Callable[[TrainOptions, Material], Path]
 
 
-def vetted(setting: Setting, train: Callable[[TrainOptions, Material], Path], device: str) -> Setting:
-    """The Setting without the files that are not worth learning from; `notes` say what was measured.
+def vetted(setting: Setting, train: Train, all_of_us: Processes) -> tuple[Setting, list[Verdict]]:
+    """The Setting without the files that are not worth learning from, and what was found; its `notes` say it in words.
 
-    `train` makes a run folder of the judge's options and data. Where no file is left and there are no unlabelled texts,
+    `train` makes a run folder of the judge's options and data. Where nothing is left and there are no unlabelled texts,
     the schedule is gold: the student is, to the bit, the one of a training without --distilled.
     """
-    options, material = setting.options, setting.material
-    learnt, held = _parted(material.gold, options.seed)
+    options = setting.options
+    learnt, held = _parted(setting)
     mentions = sum(len(document.entities) for document in held)
     if mentions < LEAST:
-        few = f"{mentions} mentions in a fifth of gold are too few to measure a teacher ({LEAST}): all are learnt from"
-        return replace(setting, notes=(few,))
+        few = f"gold has too few mentions to measure a teacher by ({mentions} held out, {LEAST} needed): all are learnt"
+        return replace(setting, notes=(few,)), []
     say(f"{options.out}: the judge of the teachers, a short training on gold alone")
-    epochs = max(1, min(20, math.ceil(ROWS / len(learnt))))
-    plain = replace(material, distilled=[], parts=[], gold=learnt, dev=[], unlabelled=[])
-    judge = Judge.of(train(vetter(options, epochs), plain), setting, held, device)
-    with judge.team:
-        verdicts = [_verdict(judge, path, own, material) for path, own in _files(setting)]
-    for _, told in verdicts:
-        say(f"{options.out}: {told}")
-    return replace(_narrowed(setting, [good for good, _ in verdicts]), notes=tuple(told for _, told in verdicts))
+    plain = replace(setting.material, distilled=[], parts=[], gold=learnt, dev=[], unlabelled=[])
+    folder = train(vetter(options, _epochs(learnt, setting)), plain)
+    found = _verdicts(setting, folder, learnt, held, str(all_of_us.device))
+    verdicts = all_of_us.gathered(found)[0]  # one for all: rounding may be another elsewhere
+    for verdict in verdicts:
+        say(f"{options.out}: {verdict.told}")
+    narrowed = _narrowed(setting, {verdict.file for verdict in verdicts if not verdict.kept})
+    return replace(narrowed, notes=tuple(verdict.told for verdict in verdicts)), verdicts
 
 
-def _parted(gold: Sequence[Document], seed: int) -> tuple[list[Document], list[Document]]:
-    some = _some(gold, seed)
-    return divided(some, HELD, seed) if len(some) * HELD >= 1 else (some, [])
+def _parted(setting: Setting) -> tuple[list[Document], list[Document]]:
+    """What the judge learns of gold, and what it is measured on; no text is in both."""
+    some = _some(setting.material.gold, setting.options.seed)
+    if round(HELD * len(some)) < 1:
+        return some, []
+    learnt, held = divided(some, HELD, setting.options.seed)
+    return learnt, _without(held, learnt)
 
 
-def _some(items: Sequence[Item], seed: int) -> list[Item]:
-    """At most MOST of the items, in their order."""
-    if len(items) <= MOST:
-        return list(items)
-    chosen = sorted(random.Random(f"{seed}/vetting").sample(range(len(items)), MOST))
-    return [items[at] for at in chosen]
+def _without(documents: Sequence[Document], known: Sequence[Document]) -> list[Document]:
+    texts = {document.text for document in known}
+    return [document for document in documents if document.text not in texts]
 
 
-def _files(setting: Setting) -> list[tuple[Path, list[Document]]]:
-    """Every file of distilled labels with its Documents."""
-    material, rest = setting.material, iter(setting.material.distilled)
-    return [
-        (path, [next(rest) for _ in range(size)])
-        for path, size in zip(setting.options.distilled, material.parts, strict=True)
-    ]
+def _some(documents: Sequence[Document], seed: int) -> list[Document]:
+    """Documents drawn by the seed until there are MOST characters, at least ten, in their order."""
+    order, size, chosen = list(range(len(documents))), 0, list[int]()
+    random.Random(f"{seed}/vetting").shuffle(order)
+    for at in order:
+        if size > MOST and len(chosen) >= 10:
+            break
+        chosen.append(at)
+        size += len(documents[at].text)
+    return [documents[at] for at in sorted(chosen)]
 
 
-def _verdict(judge: Judge, path: Path, documents: Sequence[Document], material: Material) -> tuple[bool, str]:
-    known = {entity.label for document in material.gold for entity in document.entities}
-    new = {entity.label for document in documents for entity in document.entities} - known
-    if new:  # the judge knows nothing of them, and without the file nobody would teach them
-        return True, f"{path.name}: not measured, as gold has no {', '.join(sorted(new))}"
-    return judge.verdict(path.name, _some(documents, judge.setting.options.seed))
+def _epochs(learnt: Sequence[Document], setting: Setting) -> int:
+    """Epochs that come to about STEPS."""
+    length = 3 * setting.recipe.max_length  # characters of a window, roughly
+    windows = sum(max(1, math.ceil(len(document.text) / length)) for document in learnt)
+    return max(1, min(20, math.ceil(8 * STEPS / windows)))
 
 
-def _narrowed(setting: Setting, kept: Sequence[bool]) -> Setting:
-    if all(kept):
+def _verdicts(
+    setting: Setting, folder: Path, learnt: Sequence[Document], held: Sequence[Document], device: str
+) -> list[Verdict]:
+    """What the judge in `folder` says of every file."""
+    count = Counter(entity.label for document in learnt for entity in document.entities)
+    known = frozenset(label for label, number in count.items() if number >= SEEN)
+    team = Team(setting.shares, setting.hardware.threads // setting.shares)
+    judge = Judge(load_student(folder, device), known, team, setting.recipe.dev_batch_size, setting.hardware.bf16)
+    with team:
+        own = judge.reading(held)
+        if own.agreement < ABLE:
+            why = f"not measured, as a judge of gold has a strict F1 of {own.agreement:.2f} itself ({ABLE:g} needed)"
+            return [Verdict(name, None, True, f"{name}: {why}") for name in _files(setting)]
+        return [
+            judge.verdict(name, _without(_some(documents, setting.options.seed), learnt), own)
+            for name, documents in _files(setting).items()
+        ]
+
+
+def _files(setting: Setting) -> dict[str, list[Document]]:
+    """The Documents of every distilled file by its short name."""
+    names, parts = short_names(setting.options.distilled), _parts(setting.material)
+    return {names[path]: own for path, own in zip(setting.options.distilled, parts, strict=True)}
+
+
+def _parts(material: Material) -> list[list[Document]]:
+    """The distilled Documents by file."""
+    rest = iter(material.distilled)
+    return [list(islice(rest, size)) for size in material.parts]
+
+
+def _narrowed(setting: Setting, left_out: set[str]) -> Setting:
+    if not left_out:
         return setting
-    options, pairs = setting.options, list(zip(_files(setting), kept, strict=True))
-    files = [each for each, good in pairs if good]
+    options, names = setting.options, short_names(setting.options.distilled)
+    pairs = zip(options.distilled, _parts(setting.material), strict=True)
+    files = [(path, own) for path, own in pairs if names[path] not in left_out]
     distilled = [document for _, own in files for document in own]
     material = replace(setting.material, distilled=distilled, parts=[len(own) for _, own in files])
     change: dict[str, Any] = {"distilled": tuple(path for path, _ in files), "vet": False}
-    if not files:
-        change |= {"denoise": False} | ({} if material.unlabelled else {"schedule": "gold", "k": None, "n": None})
+    if not distilled:
+        change |= {"distilled": (), "denoise": False}
+        change |= {} if material.unlabelled else {"schedule": "gold", "k": None, "n": None}
+        material = replace(material, parts=[])
     return setting_of(replace(options, **change), material)

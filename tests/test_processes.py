@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_student import make_tiny_encoder
-from training_data import write_sentences
+from training_data import sentence, write_sentences
 
 from distill.document import Document
 from distill.errors import CallError
+from distill.jsonl import write_jsonl
 from students.batches import Weighted
 from students.options import TrainOptions
 from students.processes import processes
@@ -121,6 +123,29 @@ def test_two_processes_go_on_after_a_kill_to_the_very_same_student(
     assert "going on after epoch" in finished(started(given, tmp_path / "cut"))[0][1]
     first, second = weights(both), weights(tmp_path / "cut")
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.timeout(900)
+def test_torchrun_vets_the_teachers_and_trains_in_one_meeting(given: dict[str, str], tmp_path: Path) -> None:
+    """The judge is a training of its own: processes that part after it and meet anew may miss each other."""
+    wrong = [
+        replace(d, id=f"w{n}", text=f"{d.text} {n}", entities=tuple(replace(e, label="LOC") for e in d.entities))
+        for n, d in enumerate(sentence(number, 7) for number in range(400))
+    ]
+    gold = [replace(d, text=f"{d.text} g {n}") for n, d in enumerate(sentence(number, 8) for number in range(400))]
+    write_jsonl(wrong, tmp_path / "wrong.jsonl")
+    write_jsonl(gold, tmp_path / "gold.jsonl")
+    asked = given | {"distilled": str(tmp_path / "wrong.jsonl"), "gold": str(tmp_path / "gold.jsonl"), "epochs": "2"}
+    asked |= {"lr": "5e-3"}
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in asked.items()]
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "cli", "train"]
+    env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    for _ in range(2):  # the second call finds all done
+        call = subprocess.run([*run, *flags, "--out", str(tmp_path / "run")], cwd=tmp_path, text=True, env=env,
+                              capture_output=True, timeout=600, check=False)  # fmt: skip
+        assert call.returncode == 0, call.stderr
+    assert "left out (--no-vet keeps it)" in (tmp_path / "run" / "report.json").read_text()
+    assert not json.loads((tmp_path / "run" / "vetting.json").read_text())[0]["kept"]
 
 
 def test_every_window_goes_to_one_process_and_none_stands_idle() -> None:

@@ -267,6 +267,18 @@ def test_students_that_were_not_kept_cannot_be_scored_on_a_test_file_later(tmp_p
     assert len(list((out / "scores").iterdir())) == 4
 
 
+def test_arms_that_are_the_same_in_every_run_differ_by_nothing(tmp_path: Path) -> None:
+    """As where vetting leaves out every teacher: the arm is gold alone, and chance has no part in the difference."""
+    file, out = write(tmp_path, TOML + '[arms.same]\nlike = "plain"\nstep-rows = 11\n'), tmp_path / "S"
+    run(file, out)
+    for score in sorted((out / "scores").iterdir()):
+        if row := next((r for r in rows(out) if r["run"] == score.stem and r["arm"] == "same"), None):
+            plain = next(r for r in rows(out) if (r["arm"], r["seed"]) == ("plain", row["seed"]))
+            score.write_text((out / "scores" / f"{plain['run']}.jsonl").read_text())
+    (same,) = [arm for arm in run(file, out).results["arms"] if arm["arm"] == "same"]
+    assert same["difference"]["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+
+
 def test_what_runs_say_is_in_both_reports(tmp_path: Path) -> None:
     run(write(tmp_path), tmp_path / "S")
     assert "- plain: a < b (2 of 2 runs)\n" in (tmp_path / "S" / "report.md").read_text()

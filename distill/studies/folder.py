@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -94,18 +94,20 @@ class StudyFolder:
             return {}
         return parse_line(path.read_text(encoding="utf-8"), path)
 
-    def judge(self, checksums: list[str], name: str) -> None:
+    def judge(self, checksums: list[str], name: str, runs: Sequence[Path]) -> None:
         """Note the files that are reported on as they are when first opened; later ones must be the same.
 
-        A study that was judged on dev, for want of a test file, may have one later: dev's scores make way.
+        A study that was judged on dev, for want of a test file, may have one later: dev's scores make way, where all
+        `runs` have their students still.
         """
         found = self.about()
         before = found.get("judged", [name, checksums])
         if (before[0], name) == ("dev", "test"):
-            if gone := sum(not any(path.glob("student*")) for path in self.runs.iterdir()):
+            if gone := sum(not any(path.glob("student*")) for path in runs):
                 lost = f"{gone} runs kept no student to score on test"
                 raise CallError(f"--out {self.shown}: {lost}; give another folder")
-            shutil.rmtree(self.scores, ignore_errors=True)
+            if self.scores.exists():
+                shutil.rmtree(self.scores)
         elif before[0] != name:
             lost = f"the study was scored on {before[0]} and {before[0]} is no longer given"
             raise CallError(f"--out {self.shown}: {lost}; give it again, or another folder")

@@ -30,6 +30,9 @@ from distill.studies.statistics import (
     spread,
 )
 
+NO_DIFFERENCE = Difference(0.0, 0.0, 0.0, 1.0)
+"""What two arms differ by that are the same in every run: chance has no part in it."""
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -194,15 +197,22 @@ def _gaps(plan: Plan, runs: Runs, scores: _Scores, samples: int) -> dict[str, Ga
             means[arm.name] = float(f1[own].mean())
             draws[arm.name] = arm_draws(drawn[:, own], 0, number)
     found = [
-        difference(means[arm.name] - means[arm.baseline], draws[arm.name] - draws[arm.baseline], len(compared))
+        NO_DIFFERENCE if _alike(scored[arm.name], scored[arm.baseline], scores)
+        else difference(means[arm.name] - means[arm.baseline], draws[arm.name] - draws[arm.baseline], len(compared))
         for arm in compared
-    ]
+    ]  # fmt: skip
     corrected = holm([each.p for each in found])
     by_seed = {arm: {run.seed: float(f1[places[run.key]]) for run in own} for arm, own in scored.items()}
     return {
         arm.name: _gap(each, p, by_seed[arm.name], by_seed[arm.baseline])
         for arm, each, p in zip(compared, found, corrected, strict=True)
     }
+
+
+def _alike(one: Sequence[Run], other: Sequence[Run], scores: _Scores) -> bool:
+    """Whether two arms have the same seeds, and by seed the same counts on every document."""
+    mine, theirs = ({run.seed: scores.totals[run.key] for run in runs} for runs in (one, other))
+    return mine.keys() == theirs.keys() and all(np.array_equal(mine[seed], theirs[seed]) for seed in mine)
 
 
 def _gap(found: Difference, p: float, own: Mapping[int, float], other: Mapping[int, float]) -> Gap:

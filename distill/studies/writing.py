@@ -178,7 +178,8 @@ def method(results: Results) -> str:
     first = (
         f"Intervals of an arm are Student's t over its seeds. Differences are judged by a hierarchical bootstrap of "
         f"{count(results.samples)} samples: documents are drawn anew, the same for every run, and so are the seeds of "
-        f"each arm. Comparisons: {results.comparisons}; the intervals have Bonferroni's level, so that they hold "
+        f"each arm; arms that are the same in every run differ by nothing. Comparisons: {results.comparisons}; the "
+        f"intervals have Bonferroni's level, so that they hold "
         f"together at 95 %, and p is corrected by Holm. What chance does to one run on one document is counted twice, "
         f"so the intervals are rather too wide than too narrow (Owen 2007)."
     )
