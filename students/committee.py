@@ -49,7 +49,8 @@ def vetter(options: TrainOptions, epochs: int) -> TrainOptions:
     What is the student's own is the judge's too: the model, its layers, windows and learning rate, where it is given.
     """
     mine, plain = options.resolved(), _plain(options, "vetting")
-    own = {name: getattr(mine, name) for name in ("student", "case", "max_length", "stride", "dev_batch_size")}
+    own = {name: getattr(mine, name) for name in ("student", "max_length", "stride", "dev_batch_size")}
+    own["case"] = options.case if mine.case else False  # asked for only where the user does: not every model can
     steps: dict[str, Any] = {
         "recipe": "default", "batch_size": None, "batch_tokens": None, "accumulate": 1, "decay": None, "lr_decay": None,
         "warmup": None, "weight_decay": None, "clip": None, "blend": "rows", "epochs": epochs,

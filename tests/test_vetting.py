@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_student import make_tiny_encoder
+from tiny_student import make_tiny_encoder, tiny_tokenizer
+from tokenizers import normalizers
 from training_data import sentence as plain_sentence
 from training_data import train_options
 
@@ -219,6 +220,18 @@ def test_labels_that_end_inside_words_are_measured_as_they_are_learnt(
 def test_large_steps_of_the_student_do_not_weaken_the_judge(encoder: Path, data: Path, tmp_path: Path) -> None:
     report = fit(options(encoder, data, tmp_path / "run", "bad", accumulate=64))
     assert any("left out" in note for note in report.notes)
+
+
+def test_a_tokenizer_with_capitals_is_vetted_like_any(encoder: Path, data: Path, tmp_path: Path) -> None:
+    """The default recipe shows capitals where that can be; asking for it by name is an error where it cannot."""
+    cased = shutil.copytree(encoder, tmp_path / "cased")
+    tokenizer = tiny_tokenizer()
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
+    tokenizer.save(str(cased / "tokenizer.json"))
+    settings = json.loads((cased / "tokenizer_config.json").read_text())
+    (cased / "tokenizer_config.json").write_text(json.dumps(settings | {"do_lower_case": False}))
+    report = fit(options(cased, data, tmp_path / "run", "bad"))
+    assert any("left out" in note or "not measured" in note for note in report.notes)
 
 
 def test_a_judge_that_knows_too_little_says_nothing(encoder: Path, data: Path, tmp_path: Path) -> None:
