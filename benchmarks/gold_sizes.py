@@ -14,16 +14,12 @@ import argparse
 import random
 from pathlib import Path
 
+from selecting import plain
+
 from distill.corpora import read_all
-from distill.document import Document
 from distill.jsonl import write_jsonl
 
 SIZES = (250, 500, 1000, 2000)
-
-
-def plain(document: Document) -> str:
-    """A text without white space and case, to know it again."""
-    return "".join(document.text.split()).casefold()
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ class RunFolder:
         path = self.path / "metrics.jsonl"
         return [parse_line(line, path, number) for number, line in open_lines(path)] if path.exists() else []
 
-    def _write(self, name: str, value: Mapping[str, Any]) -> None:
+    def _write(self, name: str, value: Mapping[str, Any] | Sequence[Any]) -> None:
         with whole_or_not_at_all(self.path / name) as out:
             out.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 

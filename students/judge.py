@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -33,9 +32,6 @@ class Verdict:
     f1: float | None
     kept: bool
     told: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {"file": self.file, "f1": self.f1, "kept": self.kept, "told": self.told}
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,8 @@ class Judge:
         read = self.reading(documents)
         f1 = teacher_f1(read, held)
         if read.mentions < LEAST or f1 is None:
-            return Verdict(name, None, True, f"{name}: not measured, as it has too few mentions ({LEAST} needed)")
+            why = f"it has too few mentions ({LEAST} needed)" if read.mentions < LEAST else "the judge finds none in it"
+            return Verdict(name, None, True, f"{name}: not measured, as {why}")
         told = f"{name}: strict F1 of about {f1:.2f}, as seen by a judge of gold (itself {held.agreement:.2f})"
         kept = trusted(f1, held)
         return Verdict(name, f1, kept, told if kept else f"{told}: left out (--no-vet keeps it)")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from distill import runs
-from distill.files import whole_or_not_at_all
 
 
 @dataclass(frozen=True)
@@ -17,8 +15,7 @@ class RunFolder(runs.RunFolder):
 
     def write_verdicts(self, rows: list[dict[str, Any]]) -> None:
         """Keep what was found of the teachers."""
-        with whole_or_not_at_all(self.path / "vetting.json") as out:
-            out.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+        self._write("vetting.json", rows)
 
     @property
     def best(self) -> Path:

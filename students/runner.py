@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,7 +65,7 @@ def _trained(setting: Setting, folder: RunFolder, all_of_us: Processes, claimed:
         if all_of_us.first:
             claimed()
             if verdicts:
-                folder.write_verdicts([verdict.to_json() for verdict in verdicts])
+                folder.write_verdicts([asdict(verdict) for verdict in verdicts])
         with training.team:
             report = training.run()
     if all_of_us.first:

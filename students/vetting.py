@@ -128,11 +128,12 @@ def _narrowed(setting: Setting, left_out: set[str]) -> Setting:
     options, names = setting.options, short_names(setting.options.distilled)
     pairs = zip(options.distilled, _parts(setting.material), strict=True)
     files = [(path, own) for path, own in pairs if names[path] not in left_out]
+    if not any(own for _, own in files):
+        files = []  # those without a document are not worth a schedule that waits for them
     distilled = [document for _, own in files for document in own]
     material = replace(setting.material, distilled=distilled, parts=[len(own) for _, own in files])
     change: dict[str, Any] = {"distilled": tuple(path for path, _ in files), "vet": False}
-    if not distilled:
-        change |= {"distilled": (), "denoise": False}
+    if not files:
+        change["denoise"] = False
         change |= {} if material.unlabelled else {"schedule": "gold", "k": None, "n": None}
-        material = replace(material, parts=[])
     return setting_of(replace(options, **change), material)

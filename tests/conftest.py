@@ -17,6 +17,14 @@ settings.register_profile("soak", deadline=None, max_examples=2000)  # pytest --
 settings.load_profile("shared machine")
 
 
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder with random weights and no head, as `train --student FOLDER` takes it."""
+    from tiny_student import make_tiny_encoder
+
+    return make_tiny_encoder(tmp_path_factory.mktemp("encoder"))
+
+
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A student with random weights, and documents that it labelled itself to check bundles on."""

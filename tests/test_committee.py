@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_student import make_tiny_encoder
 from training_data import sentence, train_options, write_parts
 
 from distill.errors import CallError, InputError
@@ -27,11 +26,6 @@ from students.predictor import word_logits
 from students.targets import examples
 from students.team import ALONE
 from students.train import fit
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_student import make_tiny_encoder, make_tiny_student
+from tiny_student import make_tiny_student
 from training_data import sentence, write_parts, write_sentences
 from training_data import train_options as options
 
@@ -39,11 +39,6 @@ given = json.loads(sys.argv[1])
 given["out"] = Path(given["out"])
 fit(TrainOptions(**{k: tuple(map(Path, v)) if isinstance(v, list) else v for k, v in given.items()}))
 """
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_student import make_tiny_encoder, tiny_tokenizer
+from tiny_student import tiny_tokenizer
 from tokenizers import normalizers
 from training_data import sentence as plain_sentence
 from training_data import train_options
@@ -39,11 +39,6 @@ def sentence(number: int, seed: int = 0) -> Document:
 def write_sentences(path: Path, count: int, seed: int) -> Path:
     write_jsonl((sentence(number, seed) for number in range(count)), path)
     return path
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.fixture(scope="module")
