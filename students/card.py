@@ -43,7 +43,7 @@ chosen on these documents, so expect a little less elsewhere.
 
 | | |
 |---|---|
-| precision | {manifest.precision}{", weights of 7 bits" if manifest.reduce_range else ""} |
+| precision | {manifest.precision}{", pairs of products fit 16 bits" if manifest.reduce_range else ""} |
 | windows | {manifest.max_length} tokens, neighbours share {manifest.stride}; nothing is cut |
 | graph | ONNX opset {manifest.opset}, input `input_ids`, unpadded rows of one length, output `logits`{cased} |
 | checked on | {verified["instructions"]}, onnxruntime {verified["onnxruntime"]} |

@@ -9,7 +9,7 @@ import hmac
 import json
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +84,13 @@ def said(sentence: str) -> bytes:
 
 async def answer(send: Send, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
     """Send a refusal or a fault."""
-    body = said(sentence)
-    given = {"content-type": "application/json", "content-length": str(len(body)), **(headers or {})}
-    lines = [(name.encode(), value.encode()) for name, value in given.items()]
+    lines = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    await reply(send, status, said(sentence), lines)
+
+
+async def reply(send: Send, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    """Send JSON."""
+    lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})
 

@@ -17,7 +17,9 @@ from students.graph import drop_unused, refill, tidy
 _LEAST_ROWS = 1024  # smaller tables (positions, segments) stay as they are
 _LEAST_OUTPUTS = 32  # smaller products (the tags) are not worth two more steps
 _BUILT_IN = "com.microsoft"  # operators that every onnxruntime has
-_LEVELS, _FEWER_LEVELS = 127, 63
+_LEVELS = 127
+_PAIR = 128  # what two neighbours of one sign may add up to: times 255 it fits 16 bits with a sign
+_COARSER = 1.002  # one try to the next, where rounding goes beyond
 _GELU_LEAST = 0.17  # Gelu never falls below its negative: it needs few bytes below zero,
 _GELU_ZERO = 32  # so many, which leaves the others for what is above
 _TINY = 1e-12  # a token of nothing but zeros
@@ -26,12 +28,13 @@ _TINY = 1e-12  # a token of nothing but zeros
 def quantised(model: onnx.ModelProto, reduce_range: bool = False) -> onnx.ModelProto:
     """The graph in int8: weights per channel, activations by the range of the token at hand.
 
-    `reduce_range` keeps weights to 7 bits, so that pairs of products fit 16 bits, which is faster without VNNI.
+    `reduce_range` makes a channel's step as much coarser as it takes for pairs of products to fit 16 bits: CPUs without
+    VNNI then have no need of slower products.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
     graph = result.graph
-    refill(graph.node, _Products(result, _FEWER_LEVELS if reduce_range else _LEVELS).replaced())
+    refill(graph.node, _Products(result, reduce_range).replaced())
     drop_unused(graph)
     result.opset_import.append(helper.make_opsetid(_BUILT_IN, 1))
     quantise_tables(result)
@@ -41,9 +44,9 @@ def quantised(model: onnx.ModelProto, reduce_range: bool = False) -> onnx.ModelP
 class _Products:
     """The products by constants of one graph, and what is needed once for all of them."""
 
-    def __init__(self, model: onnx.ModelProto, levels: int) -> None:
+    def __init__(self, model: onnx.ModelProto, reduce_range: bool) -> None:
         graph = self.graph = model.graph
-        self.levels = levels
+        self.reduce_range = reduce_range
         self.constants = {tensor.name: tensor for tensor in graph.initializer}
         self.maker = {name: node for node in graph.node for name in node.output}
         self.readers: dict[str, list[onnx.NodeProto]] = {}
@@ -85,7 +88,7 @@ class _Products:
     def _product(self, node: onnx.NodeProto, weight: np.ndarray) -> None:
         """Integers times integers, back to numbers by the channel's step, then by the token's."""
         source, out = node.input[0], node.output[0]
-        steps = np.maximum(np.abs(weight).max(axis=0) / self.levels, np.finfo(np.float32).tiny).astype(np.float32)
+        steps = _steps(weight, self.reduce_range)
         made = {f"{out}.weight": np.rint(weight / steps).astype(np.int8), f"{out}.steps": steps}
         self.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in made.items())
         if source not in self.measured:
@@ -142,6 +145,28 @@ class _Products:
         if before is None or before.op_type != "Add" or len(self.readers[before.output[0]]) != 1:
             return False
         return before.input[1] in self.constants and len(self.constants[before.input[1]].dims) == 1
+
+
+def _steps(weight: np.ndarray, reduce_range: bool) -> np.ndarray:
+    """The step of each channel of a weight (inputs, channels), shape (channels,).
+
+    CPUs without VNNI add the products of inputs 2i and 2i + 1 in 16 bits (`vpmaddubsw`, unsigned by signed bytes); they
+    saturate where two weights of one sign are large. Few are, so the step grows by a third and not to twice its size.
+    """
+    steps: np.ndarray = np.maximum(np.abs(weight).max(axis=0) / _LEVELS, np.finfo(np.float32).tiny).astype(np.float32)
+    if reduce_range:
+        steps = np.maximum(steps, _largest_pair(weight) / np.float32(_PAIR))
+        while (beyond := _largest_pair(np.rint(weight / steps)) > _PAIR).any():
+            steps[beyond] *= np.float32(_COARSER)
+    return steps
+
+
+def _largest_pair(weight: np.ndarray) -> np.ndarray:
+    """The largest magnitude of what neighbours of one sign add up to, by channel."""
+    pairs = np.pad(weight, ((0, weight.shape[0] % 2), (0, 0))).reshape(-1, 2, weight.shape[1])
+    above, below = (np.maximum(signed, 0).sum(axis=1).max(axis=0) for signed in (pairs, -pairs))
+    largest: np.ndarray = np.maximum(above, below)
+    return largest
 
 
 def _matrices(model: onnx.ModelProto) -> set[str]:

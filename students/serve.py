@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -56,6 +57,7 @@ def serve(options: ServeOptions) -> ServeReport:
         limits = Limits(options.max_body, options.max_text, options.queue, options.timeout)
         service = service_class(student, limits, threads)
         server = _server(application(service, token), options)
+        gc.freeze()  # what is here by now stays: the collector need not look through it again
         with _stopped_by_signals(server):
             say(f"{options.bundle} answers at {address(listener)} with {threads} threads; Ctrl-C stops it")
             server.run(sockets=[listener])

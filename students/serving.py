@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -11,70 +11,83 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from students import interface
 from students.answering import Answer
 from students.apipage import api_page
 from students.asking import Limits, Question, Refused, asked
+from students.bell import Bell
 from students.bundle import MODEL
-from students.gate import FAULT, Gate, said
+from students.gate import FAULT, Gate, Receive, Send, answer, reply, said
 from students.metrics import MEDIA_TYPE, Metrics
 from students.runtime import Student
 from students.turns import Turns
 from students.webpage import page, script, style
 
-_LOOK = 0.5  # seconds between two looks whether the caller is still there
+_LOOK = 0.5  # seconds after which a request is old enough to ask whether the caller is still there
 _SWALLOWED = 1 << 26  # bytes of a refused body that are read and forgotten, so that the caller hears why
 _QUIET = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}  # FastAPI's own telemetry
 
 
 class Service:
-    """What the endpoints share: the student, the turns of its threads, the limits and the counters."""
+    """`POST /tag` as an ASGI application, and what it shares with the other endpoints.
+
+    The student, the turns of its threads, the limits and the counters. FastAPI describes this endpoint and does not
+    serve it: its layers would take as long as everything else that the loop does for a request.
+    """
 
     def __init__(self, student: Student, limits: Limits, threads: int) -> None:
         self.student, self.limits = student, limits
-        self.turns, self.company = Turns(threads), student.company()
+        self.turns, self.company, self._bell = Turns(threads), student.company(), Bell()
         self.inside = 0
         manifest = student.manifest
         self.facts = {"version": _version(), "model": manifest.files[MODEL]["sha256"], "precision": manifest.precision}
         self.metrics = Metrics(self.facts)
 
-    async def tag(self, request: Request) -> Response:
-        """The answer to one request, or Refused."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":  # and so no page of another site can ask in a person's name
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request, or refuse it in a sentence."""
+        try:
+            body = await self._tagged(scope, receive)
+        except Refused as error:
+            await answer(send, error.status, error.sentence, error.headers)
+        else:
+            await reply(send, 200, body)
+
+    async def _tagged(self, scope: MutableMapping[str, Any], receive: Receive) -> bytes:
+        kind = _header(scope, b"content-type").partition(b";")[0].strip().lower()
+        if kind != b"application/json":  # and so no page of another site can ask in a person's name
             raise Refused(415, "send JSON, with the header Content-Type: application/json")
         if self.inside >= self.limits.queue:
             raise Refused(429, f"{self.inside} requests are in hand; come back in a second", {"Retry-After": "1"})
         self.inside += 1
         try:
             async with asyncio.timeout(self.limits.timeout):
-                question = asked(await _body(request, self.limits.max_body), self.limits)
-                return Response(await self._answered(request, question), media_type="application/json")
+                question = asked(await _body(scope, receive, self.limits.max_body), self.limits)
+                return await self._answered(receive, question)
         except TimeoutError:
             sentence = f"not done in {self.limits.timeout:g} seconds; ask for less at a time, or later"
             raise Refused(503, sentence, {"Retry-After": "5"}) from None
-        except ClientDisconnect:
-            raise Refused(499, "left before the body was whole") from None
         finally:
             self.inside -= 1
 
-    async def _answered(self, request: Request, question: Question) -> bytes:
-        answer = Answer(self.student, question, self.company)
-        job = self.turns.add(answer.steps())
-        done = asyncio.wrap_future(job.done)
+    async def _answered(self, receive: Receive, question: Question) -> bytes:
+        found = Answer(self.student, question, self.company)
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        job = self.turns.add(found.steps())
+        job.done.add_done_callback(lambda ended: self._bell.ring(done, ended.exception()))
+        watch = loop.call_later(_LOOK, lambda: watches.append(loop.create_task(_left(receive, done))))
+        watches: list[asyncio.Task[None]] = []
         try:
-            while not (await asyncio.wait((done,), timeout=_LOOK))[0]:
-                if await request.is_disconnected():
-                    raise Refused(499, "nobody waits for the answer")
-            done.result()
+            await done
         finally:
+            watch.cancel()
+            for each in watches:
+                each.cancel()
             self.turns.cancel(job)
-            answer.give_up()
-            done.cancel()
-        self.metrics.answered(question.texts, answer.labels)
-        return answer.body()
+            found.give_up()
+        self.metrics.answered(question.texts, found.labels)
+        return found.body()
 
     def health(self) -> dict[str, Any]:
         """What the service is, for probes and for the page."""
@@ -98,19 +111,21 @@ def application(service: Service, token: str | None = None) -> Gate:
     )  # fmt: skip
     _add_pages(app)
     _add_endpoints(app, service)
-    app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _no_such)
     app.add_exception_handler(Exception, _fault)
     interface.complete(app.openapi(), service.limits, token is not None)
-    return Gate(app, service.metrics, token)
+
+    async def either(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        tags = scope["type"] == "http" and scope["path"] == "/tag" and scope["method"] == "POST"
+        await (service if tags else app)(scope, receive, send)
+
+    return Gate(either, service.metrics, token)
 
 
 def _add_endpoints(app: FastAPI, service: Service) -> None:
-    app.add_route("/tag", service.tag, methods=["POST"])  # a plain route: FastAPI's own takes longer
-
-    @app.post("/tag", **interface.TAG)  # never reached: what the OpenAPI says of it
-    async def tag(request: Request) -> Response:
-        return await service.tag(request)
+    @app.post("/tag", **interface.TAG)
+    async def tag() -> None:
+        """Never reached: what the OpenAPI says of it."""
 
     @app.get("/health", **interface.HEALTH)
     async def health() -> Response:
@@ -138,28 +153,38 @@ def _sender(content: str, kind: str) -> Any:
     return send
 
 
-async def _body(request: Request, most: int) -> bytes:
+def _header(scope: MutableMapping[str, Any], wanted: bytes) -> bytes:
+    """The first header of a name, in lower case; empty where there is none."""
+    return next((value for name, value in scope["headers"] if name == wanted), b"")
+
+
+async def _body(scope: MutableMapping[str, Any], receive: Receive, most: int) -> bytes:
     """The body, or Refused where it is too long: at once where the caller still waits to send it."""
-    length = request.headers.get("content-length", "")
-    too_long = length.isdecimal() and int(length) > most
+    length = _header(scope, b"content-length")
+    too_long = length.isdigit() and int(length) > most
     sentence = f"the body is longer than {most} bytes"
-    if too_long and "expect" in request.headers:
+    if too_long and _header(scope, b"expect"):
         raise Refused(413, sentence)
-    parts, size = [], 0
-    async for part in request.stream():
+    parts, size, more = [], 0, True
+    while more and size <= max(most, _SWALLOWED):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(499, "left before the body was whole")
+        part, more = message.get("body", b""), message.get("more_body", False)
         size += len(part)
         if size <= most and not too_long:
             parts.append(part)
-        elif size > _SWALLOWED:
-            break
     if size > most:
         raise Refused(413, sentence)
     return b"".join(parts)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    return Response(said(error.sentence), error.status, error.headers, "application/json")
+async def _left(receive: Receive, done: asyncio.Future[None]) -> None:
+    """Once the body is read, the next that comes in is that the caller has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    if not done.done():
+        done.set_exception(Refused(499, "nobody waits for the answer"))
 
 
 async def _no_such(_: Request, error: Exception) -> Response:

@@ -42,7 +42,7 @@ class Session:
 def session_of(model: bytes, path: Path, manifest: Manifest) -> Session:
     """A session on a bundle's model; InputError where it cannot be loaded or is not what the manifest says."""
     try:
-        engine = open_session(model)
+        engine = open_session(model, small_pairs=manifest.reduce_range)
     except Exception as error:  # noqa: BLE001 - the library's own classes, all of them Exceptions
         reason = str(error).splitlines()[0]
         message = f"onnxruntime {onnxruntime.__version__} cannot load it (opset {manifest.opset}): {reason}"
@@ -74,16 +74,20 @@ def _alike(engine: onnxruntime.InferenceSession) -> bool:
     return all(np.array_equal(*pair, equal_nan=True) for pair in zip(together, alone, strict=True))
 
 
-def open_session(model: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
+def open_session(model: bytes, threads: int = 1, small_pairs: bool = False) -> onnxruntime.InferenceSession:
     """A session on the model's bytes; bytes, so that it cannot reach for another file."""
+    options = session_options(threads, small_pairs)
     # The fused addition and normalisation takes three times what the two take apart (docs/sealed-room.md).
     return onnxruntime.InferenceSession(
-        model, session_options(threads), providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
+        model, options, providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
     )
 
 
-def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
-    """One thread a call: calls run side by side, and the order of sums does not depend on the machine's cores."""
+def session_options(threads: int = 1, small_pairs: bool = False) -> onnxruntime.SessionOptions:
+    """One thread a call: calls run side by side, and the order of sums does not depend on the machine's cores.
+
+    `small_pairs` says of an int8 graph that its pairs of products fit 16 bits (`students/quantise.py`).
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -92,6 +96,6 @@ def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 4  # what it calls an error it raises too
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Without VNNI, sums of unsigned by signed bytes saturate at 16 bits: exact products there, and only there.
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    # Without VNNI, sums of unsigned by signed bytes saturate at 16 bits: exact products there, unless sums are small.
+    options.add_session_config_entry("session.x64quantprecision", "0" if small_pairs else "1")
     return options

@@ -20,7 +20,6 @@ class Job:
         self.running = 0
         self.over: BaseException | None = None
         self.done: Future[None] = Future()
-        self.done.set_running_or_notify_cancel()  # it is for Turns to end it
 
     def settle(self) -> None:
         """Tell whoever waits."""

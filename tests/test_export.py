@@ -22,6 +22,7 @@ from sealed import SENTENCES, export_tiny
 from distill.document import Document, Entity
 from distill.errors import CallError, CheckFailed, InputError
 from distill.jsonl import read_jsonl, write_jsonl
+from students import session
 from students.bundle import read_bundle, read_manifest
 from students.bundle_options import ExportOptions, SelftestOptions
 from students.evidence import evidence
@@ -90,11 +91,27 @@ def test_int8_is_smaller_and_really_int8(tiny_bundle: Path, fp32_bundle: Path) -
     assert (tiny_bundle / "model.onnx").stat().st_size < (fp32_bundle / "model.onnx").stat().st_size
 
 
-def test_reduced_range_keeps_weights_to_seven_bits(fp32_bundle: Path) -> None:
-    model = quantised(onnx.load(fp32_bundle / "model.onnx"), reduce_range=True)
-    weights = [onnx.numpy_helper.to_array(each) for each in model.graph.initializer]
-    small = [each for each in weights if each.dtype == np.int8 and each.size > 100]
-    assert small and max(int(np.abs(each.astype(int)).max()) for each in small) <= 64
+def test_reduced_range_keeps_pairs_of_weights_small_and_the_engine_is_told(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = export_tiny(tiny_run, tmp_path / "bundle")
+    weights = [onnx.numpy_helper.to_array(each) for each in onnx.load(bundle / "model.onnx").graph.initializer]
+    products = [each.astype(int) for each in weights if each.dtype == np.int8 and each.shape[0] < 1024]
+    assert products and max(abs(each).max() for each in products) > 64
+    for each in products:
+        pairs = each.reshape(-1, 2, each.shape[1])
+        assert max(np.maximum(pairs, 0).sum(1).max(), np.maximum(-pairs, 0).sum(1).max()) <= 128
+    told: list[bool] = []
+    plain = session.open_session
+
+    def spied(model: bytes, **options: bool) -> object:
+        told.append(options["small_pairs"])
+        return plain(model, **options)
+
+    monkeypatch.setattr(session, "open_session", spied)
+    Student.load(bundle)
+    Student.load(export_tiny(tiny_run, tmp_path / "whole", reduce_range=False))
+    assert told[0] is True and told[-1] is False
 
 
 def test_a_graph_that_computes_something_else_is_refused(tiny_run: Path, fp32_bundle: Path) -> None:

@@ -11,9 +11,12 @@ import torch
 import transformers
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from onnx import helper, numpy_helper
 
 from students.lean import flatten
-from students.quantise import quantised
+from students.quantise import _largest_pair, _steps, quantised
+from students.session import open_session
 from students.trace import trace
 
 SIZES: dict[str, Any] = {
@@ -39,9 +42,48 @@ def model_of(family: str, **settings: Any) -> Any:
 
 
 def session(model: onnx.ModelProto) -> Any:
-    from students.session import open_session
-
     return open_session(model.SerializeToString())
+
+
+SMALL = st.lists(st.tuples(*[st.integers(-127, 127)] * 2), min_size=2, max_size=40).map(
+    lambda pairs: [pair if abs(sum(pair)) <= 128 else (pair[0], 0) for pair in pairs]
+)
+
+
+@given(SMALL, st.integers(1, 20), st.sampled_from([0, 32, 128]))
+def test_products_whose_pairs_are_small_are_exact_on_this_cpu(
+    pairs: list[tuple[int, int]], tokens: int, zero: int
+) -> None:
+    weight = np.repeat(np.asarray(pairs, np.int8).reshape(-1, 1), 33, axis=1)
+    bytes_ = np.full((tokens, len(weight)), 255, np.uint8)
+    bytes_[::2, 1::2] = 0
+    model = product_of(weight, zero)
+    found = open_session(model.SerializeToString(), small_pairs=True).run(None, {"bytes": bytes_})[0]
+    assert np.array_equal(found, (bytes_.astype(int) - zero) @ weight.astype(int))
+
+
+def product_of(weight: np.ndarray, zero: int) -> onnx.ModelProto:
+    """A graph of one product, of bytes (tokens, inputs) by a constant weight (inputs, outputs)."""
+    constants = {
+        "weight": weight, "one": np.float32(1), "steps": np.ones(weight.shape[1], np.float32), "zero": np.uint8(zero),
+    }  # fmt: skip
+    graph = helper.make_graph(
+        [helper.make_node("MatMulIntegerToFloat", ["bytes", "weight", "one", "steps", "zero", ""], ["found"],
+                          domain="com.microsoft")],
+        "product", [helper.make_tensor_value_info("bytes", onnx.TensorProto.UINT8, [None, len(weight)])],
+        [helper.make_tensor_value_info("found", onnx.TensorProto.FLOAT, [None, weight.shape[1]])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+
+@given(arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.floats(-9, 9, width=32)))
+def test_a_step_with_small_pairs_is_at_most_about_twice_the_other(weight: np.ndarray) -> None:
+    plain, small = _steps(weight, False), _steps(weight, True)
+    numbers = np.rint(weight / small)
+    assert (small >= plain).all() and (small <= 2.05 * plain).all()
+    assert (np.abs(numbers) <= 127).all() and (_largest_pair(numbers) <= 128).all()
 
 
 def logits(model: onnx.ModelProto, ids: np.ndarray) -> np.ndarray:
