@@ -51,8 +51,11 @@ def _config(labels: Sequence[str] | None) -> object:
     )  # fmt: skip
 
 
-def make_tiny_encoder(folder: Path, seed: int = 0) -> Path:
-    """Write a pretrained-looking encoder without a head, as `train --student FOLDER` takes it."""
+def make_tiny_encoder(folder: Path, seed: int = 0, *, dropout: bool = True) -> Path:
+    """Write a pretrained-looking encoder without a head, as `train --student FOLDER` takes it.
+
+    Sums can be compared where there is no dropout.
+    """
     import torch
     from transformers import BertModel
 
@@ -60,6 +63,10 @@ def make_tiny_encoder(folder: Path, seed: int = 0) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         BertModel(_config(None), add_pooling_layer=False).save_pretrained(folder)  # type: ignore[arg-type]
+    if not dropout:
+        config = json.loads((folder / "config.json").read_text())
+        config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+        (folder / "config.json").write_text(json.dumps(config))
     return folder
 
 
