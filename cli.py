@@ -44,8 +44,9 @@ app.add_typer(rait)
 
 
 def emit(text: str) -> None:
-    """A result, on stdout."""
-    print(text)
+    """A result, on stdout; what its encoding cannot say, such as half an emoji in a label, as an escape."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def emit_json(value: Any) -> None:

@@ -13,6 +13,7 @@ from distill.errors import InputError
 from distill.files import open_lines, stem, whole_or_not_at_all
 
 DOCUMENT_KEYS = frozenset({"id", "text", "entities", "meta"})
+_OTHERS = frozenset({"label", "labels", "spans", "ents", "annotations"})  # where Doccano and spaCy have theirs
 ENTITY_KEYS = frozenset({"start", "end", "label", "score", "fragments", "how"})
 
 
@@ -118,10 +119,30 @@ def document_from_json(row: dict[str, Any], fallback_id: str = "") -> Document:
     if not isinstance(entities, list) or not isinstance(meta, dict):
         raise InputError('"entities" is a list and "meta" an object')
     extra = {key: value for key, value in row.items() if key not in DOCUMENT_KEYS}
+    if "entities" not in row:
+        _refuse_other_spans(extra)
     if identity is not None and (isinstance(identity, bool) or not isinstance(identity, str | int)):
         raise InputError(f'"id" is a string, found {identity!r}')
     identity = fallback_id if identity is None else str(identity)
     return Document(identity, text, tuple(entity_from_json(entity) for entity in entities), {**extra, **meta})
+
+
+def _refuse_other_spans(extra: dict[str, Any]) -> None:
+    """InputError where another program's spans would be taken for no entities."""
+    for key in _OTHERS & extra.keys():
+        value = extra[key]
+        if isinstance(value, list) and value and all(map(_is_span, value)):
+            raise InputError(
+                f'"{key}" holds what seem to be entities; here they are in "entities", each '
+                '{"start": 0, "end": 4, "label": "LOC"}'
+            )
+
+
+def _is_span(value: Any) -> bool:
+    if isinstance(value, dict):
+        return _is_offset(value.get("start")) and _is_offset(value.get("end")) and "label" in value
+    triple = isinstance(value, list) and len(value) == 3 and isinstance(value[2], str)
+    return triple and _is_offset(value[0]) and _is_offset(value[1])
 
 
 def read_jsonl(path: str | Path) -> Iterator[Document]:

@@ -56,6 +56,14 @@ def test_a_missing_value_names_the_option_the_key_and_init(call: Call) -> None:
     assert "--out" in said and "[label] in ner-distill.toml" in said and "ner-distill init" in said
 
 
+def test_half_an_emoji_in_a_label_is_shown_as_an_escape(call: Call) -> None:
+    row = {"id": "\ud83d", "text": "Oslo", "entities": [[0, 4, "PE\ud83d"]]}
+    Path("odd.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    for line in ("stats odd.jsonl", "stats odd.jsonl --json"):
+        ended = call(line)
+        assert ended.code == 0 and r"PE\ud83d" in ended.out and not ended.err, ended
+
+
 def test_a_misspelt_key_or_table_names_the_close_ones(call: Call) -> None:
     Path("ner-distill.toml").write_text('[train]\nshedule = "mix"\n', encoding="utf-8")
     assert "unknown key train.shedule; did you mean schedule?" in mistake(call("train --out run"))

@@ -44,6 +44,8 @@ def test_the_short_form_and_foreign_keys_are_read() -> None:
     row = {"text": "Oslo", "entities": [[0, 4, "LOC"]], "split": "dev", "meta": {"teacher": "t"}}
     document = document_from_json(row, "fallback")
     assert document == Document("fallback", "Oslo", (Entity(0, 4, "LOC"),), {"split": "dev", "teacher": "t"})
+    others: dict[str, Any] = {"relations": [[0, 1, "near"]], "labels": ["travel"]}
+    assert document_from_json(row | others).meta == {"split": "dev", "teacher": "t", **others}
 
 
 def test_a_document_without_an_id_is_named_by_file_and_line(tmp_path: Path) -> None:
@@ -57,6 +59,8 @@ def test_a_document_without_an_id_is_named_by_file_and_line(tmp_path: Path) -> N
         ({"entities": []}, 'needs a string "text"'),
         ({"text": 1}, 'needs a string "text"'),
         ({"text": "Oslo", "entities": {}}, '"entities" is a list'),
+        ({"text": "Oslo", "label": [[0, 4, "LOC"]]}, '"label" holds what seem to be entities; here they are in'),
+        ({"text": "Oslo", "spans": [{"start": 0, "end": 4, "label": "LOC"}]}, '"spans" holds what seem to be entities'),
         ({"text": "Oslo", "meta": []}, '"meta" an object'),
         ({"text": "Oslo", "id": ["a"]}, '"id" is a string'),
         ({"text": "Oslo", "entities": ["Oslo"]}, "an entity is an object or"),
