@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
@@ -23,7 +22,6 @@ from distill.jsonl import document_from_json
 from students.runtime import Student
 from students.serve import serve
 from students.serve_options import ServeOptions
-from students.wire import HEAD, Wire
 
 PROGRAM = """
 import sys
@@ -167,38 +165,6 @@ def test_a_caller_who_leaves_in_the_middle_of_a_body_is_no_fault(word_bundle: Pa
         call.begun(b'{"text": "Oslo"}', sent=5).close()
         until(lambda: call.service and call.service.metrics.requests["/tag", "POST", 499])
         assert call.service.metrics.faults == 0
-
-
-def test_a_head_without_end_is_refused_and_one_that_does_not_come_is_not_waited_for(
-    word_bundle: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def soon(wire: Wire) -> None:
-        wire._timer = wire.loop.call_later(0.2, wire._late)
-
-    with running(word_bundle) as call:
-        with socket.create_connection(("127.0.0.1", call.port), timeout=60) as line:
-            line.sendall((b"POST /tag HTTP/1.1\r\nX: ").ljust(HEAD + 1, b"a"))
-            assert line.recv(100).startswith(b"HTTP/1.1 431 ")
-        with monkeypatch.context() as patch:
-            patch.setattr(Wire, "_wait", soon)
-            for begun in (b"", b"POST /tag HTTP/1.1\r\nHost: x\r\n"):
-                with socket.create_connection(("127.0.0.1", call.port), timeout=60) as line:
-                    line.sendall(begun)
-                    assert line.recv(100) == b""
-        assert call.tag({"text": "Oslo"}).status == 200
-
-
-def test_what_is_no_http_is_refused_as_everything_else_is(word_bundle: Path) -> None:
-    chunked = b"POST /tag HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n"
-    with running(word_bundle) as call:
-        for sent in (b"no http\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\xfc", chunked):
-            with socket.create_connection(("127.0.0.1", call.port), timeout=60) as line:
-                line.sendall(sent)
-                reply = http.client.HTTPResponse(line)
-                reply.begin()
-                assert (reply.status, reply.headers["content-type"]) == (400, "application/json")
-                assert list(json.loads(reply.read())) == ["error"]
-        assert call.tag({"text": "Oslo"}).status == 200
 
 
 def test_a_token_is_asked_for_where_texts_and_figures_are(word_bundle: Path) -> None:
