@@ -120,12 +120,25 @@ def first_lines(path: str | Path, most: int = 200) -> list[str]:
     return [line.removesuffix("\r") for line in (lines[:-1] or lines)[:most]]
 
 
+_OPEN_FILES = ("/dev/std", "/dev/fd/", "/proc/")  # names for what this process has open, a file perhaps
+
+
+def in_place(path: str | Path) -> bool:
+    """Whether nothing may take this file's place: a device, a pipe, or a name for standard output."""
+    target = Path(path)
+    return target.exists() and not target.is_dir() and (not target.is_file() or str(target).startswith(_OPEN_FILES))
+
+
 @contextmanager
 def whole_or_not_at_all(path: str | Path) -> Iterator[TextIO]:
     """A text file that takes its place in one step when the block ends, and never exists half written.
 
-    `-` is standard output, which is written as it comes.
+    `-` is standard output, which is written as it comes, and so is what is no file of the disk. A link stays one.
     """
+    if in_place(path):
+        with Path(path).open("w", encoding="utf-8", newline="\n") as out:
+            yield out
+        return
     if str(path) == STREAM:
         sys.stdout.flush()
         stream = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="\n", write_through=True)
@@ -134,7 +147,7 @@ def whole_or_not_at_all(path: str | Path) -> Iterator[TextIO]:
         finally:
             stream.detach()
         return
-    target = Path(path)
+    target = Path(path).resolve() if Path(path).is_symlink() else Path(path)
     try:
         if target.is_dir():  # said before the work of the block, not when the file takes its place
             raise InputError("cannot be written: it is a folder; name a file in it", path=path)

@@ -12,7 +12,7 @@ from typing import TextIO
 from distill.clashes import keep_apart, named
 from distill.document import Document
 from distill.errors import CallError, InputError
-from distill.files import STREAM, existing, whole_or_not_at_all
+from distill.files import STREAM, existing, in_place, whole_or_not_at_all
 from distill.intake import Row
 from distill.jsonl import dump_line
 from distill.progress import say
@@ -171,4 +171,4 @@ def _to_stdout(text: str) -> None:
 
 
 def _rejected_file(out: Path | None) -> Path | None:
-    return None if out is None else out.parent / f"{out.name.removesuffix('.jsonl')}.rejected.jsonl"
+    return None if out is None or in_place(out) else out.parent / f"{out.name.removesuffix('.jsonl')}.rejected.jsonl"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from distill.clashes import same
 from distill.errors import CallError
-from distill.files import existing
+from distill.files import existing, in_place
 from teachers.ledger import rejected_path
 from teachers.options import LabelOptions
 from teachers.repertoire import SHAPES
@@ -21,6 +21,8 @@ def check_files(options: LabelOptions, also: Iterable[Path] = ()) -> None:
     """
     if options.out.is_dir() or options.out.resolve().is_dir():
         raise CallError(f"--out {options.out} is a folder; give a file in it")
+    if in_place(options.out):
+        raise CallError(f"--out {options.out} is no file of the disk; label keeps what is done beside it, so name one")
     if not options.inputs:
         raise CallError("label needs at least one INPUT, or inputs under [label] in ner-distill.toml")
     for path in options.inputs:

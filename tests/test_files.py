@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distill.errors import InputError
-from distill.files import first_lines, open_lines, stem, whole_or_not_at_all
+from distill.files import first_lines, in_place, open_lines, stem, whole_or_not_at_all
 
 lines = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=8), max_size=5)
 
@@ -105,6 +107,28 @@ def test_a_target_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
             worked = True
         assert not worked
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_what_is_no_file_of_the_disk_is_written_into_and_stays_what_it_is(tmp_path: Path) -> None:
+    pipe, found = tmp_path / "pipe", list[str]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: found.append(pipe.read_text("utf-8")))
+    reader.start()
+    with whole_or_not_at_all(pipe) as out:
+        out.write("Oslo\n")
+    reader.join(30)
+    assert found == ["Oslo\n"] and pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+    assert in_place("/dev/null") and in_place("/dev/stdout")
+    assert not in_place(tmp_path) and not in_place(tmp_path / "new")
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    link, file = tmp_path / "link", tmp_path / "folder" / "file"
+    link.symlink_to(file)
+    for text in ("one", "two"):
+        with whole_or_not_at_all(link) as out:
+            out.write(text)
+        assert link.is_symlink() and file.read_text() == text
 
 
 def test_standard_output_takes_any_text(monkeypatch: pytest.MonkeyPatch) -> None:
