@@ -48,6 +48,13 @@ class Blend:
         for source, (name, size) in enumerate((("distilled", self.distilled), ("gold", self.gold))):
             if size == 0 and any(shares[source] > 0 for shares in curve):
                 raise CallError(f"the {self.schedule.name} schedule needs {name} data and there is none; give --{name}")
+        sizes = (self.distilled, self.gold)
+        if not any(self._shown(share, size) for shares in curve for share, size in zip(shares, sizes, strict=True)):
+            raise CallError(f"the {self.schedule.name} schedule shows no row in any of {self.epochs} epochs")
+
+    def _shown(self, share: float, size: int) -> int:
+        """How many rows of a source of that size an epoch with that share has."""
+        return round(share * size) if self.by == "rows" else size * (share > 0)
 
     def epoch(self, epoch: int) -> list[Row]:
         """The rows of one epoch, shuffled together. Raises CallError outside `0 <= epoch < epochs`."""

@@ -24,6 +24,7 @@ MANIFEST, MODEL, TOKENIZER, SELFTEST, CARD = (
 NEEDED = (MODEL, TOKENIZER, SELFTEST)
 _ONLY_WHERE_SET = frozenset({"thresholds", "case"})  # keys that came later
 _LARGEST_MANIFEST = 1 << 24
+_LARGEST = 1 << 20  # of numbers: more pieces than any window has
 _PART = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -129,7 +130,9 @@ def _check(manifest: Manifest, path: Path) -> None:
         and type(manifest.reduce_range) is bool and type(manifest.case) is bool and isinstance(manifest.made_by, str)
         and _is_number(manifest.temperature) and 0.01 <= manifest.temperature <= 100
         and all(_is_number(value) and 0 <= value <= 1 for value in limits.values())
-        and all(_is_number(value) and value >= 0 for value in tolerances.values())
+        and all(_is_number(value) and 0 <= value <= _LARGEST for value in tolerances.values())
+        and 0 < manifest.max_length <= _LARGEST and 0 <= manifest.stride <= manifest.max_length // 2
+        and 0 < manifest.opset <= _LARGEST
         and set(limits) <= set(manifest.labels)
     )  # fmt: skip
     if not sound:

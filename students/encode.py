@@ -194,7 +194,9 @@ def _owned(edges: list[tuple[int, int]]) -> list[Window]:
 
 def _loaded(data: bytes, path: Path) -> Tokenizer:
     try:
-        return Tokenizer.from_buffer(data)
+        tokenizer = Tokenizer.from_buffer(data)
+        tokenizer.encode("a")  # one may be read and be of no use, as without a vocabulary
+        return tokenizer
     except Exception as error:  # noqa: BLE001 - the library raises bare Exception for a broken file
         raise InputError(f"not a tokenizer file: {error}", path=path) from None
 

@@ -65,7 +65,17 @@ def read_material(options: TrainOptions) -> Material:
         material.dev = _flat(read[Path(options.dev)], Path(options.dev), material, "error")
         if not material.dev:
             raise InputError("no documents to choose the epoch on; leave --dev out to keep the last", path=options.dev)
+    _check_learnable(material, options)
     return material
+
+
+def _check_learnable(material: Material, options: TrainOptions) -> None:
+    """There is something to learn, and something to tell one epoch from another by."""
+    if not any(document.entities for document in (*material.distilled, *material.gold)):
+        known = f"of the labels {', '.join(material.labels.ids)} " if material.unknown else ""
+        raise CallError(f"the training data has no entity {known}to learn; see --labels, --gold and --distilled")
+    if material.dev and not any(document.entities for document in material.dev):
+        raise CallError(f"--dev {options.dev} has no entity, so all epochs score alike; leave it out to keep the last")
 
 
 def data_files(options: TrainOptions) -> list[Path]:

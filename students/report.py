@@ -24,6 +24,7 @@ _FREE = frozenset({"out", "distilled", "gold", "unlabelled", "dev", "labels", "j
 # Not in the identity, so that earlier runs stay readable:
 _NOT_THERE_BEFORE: Mapping[str, Any] = {"accumulate": 1, "case": False, "committee": 0, "denoise": False, "vet": False}
 _NEVER = object()
+_REPEATS = 0.05  # of dev: a corpus may have the same headline in both
 
 
 class Finished(Protocol):
@@ -154,7 +155,7 @@ def _notes(material: Material, sources: Sequence[Examples]) -> list[str]:
     """What was cut into windows, snapped, lost and dropped; nothing where nothing was."""
     windowed, snapped = sum(s.windowed for s in sources), sum(s.snapped for s in sources)
     empty, lost = sum(s.empty for s in sources), sum((s.lost for s in sources), Counter[str]())
-    notes = ["" if material.dev else "no dev data: the last epoch is kept as the best"]
+    notes = ["" if material.dev else "no dev data: the last epoch is kept as the best", _seen_before(material)]
     notes.append(f"{windowed} rows longer than the window were read in several" if windowed else "")
     notes.append(f"{snapped} entities end inside a word and took the whole word" if snapped else "")
     notes.append(f"{empty} rows have no word" if empty else "")
@@ -167,3 +168,12 @@ def _notes(material: Material, sources: Sequence[Examples]) -> list[str]:
 def _counted(what: str, counts: Counter[str]) -> str:
     by_label = ", ".join(f"{label} {count}" for label, count in sorted(counts.items()))
     return f"{counts.total()} {what} ({by_label})" if counts else ""
+
+
+def _seen_before(material: Material) -> str:
+    """What to say where a good part of dev is trained on: its score is too good, and later epochs look better."""
+    trained = {document.text for document in (*material.distilled, *material.gold)}
+    seen = sum(document.text in trained for document in material.dev)
+    if seen <= _REPEATS * len(material.dev):
+        return ""
+    return f"{seen} of {len(material.dev)} dev texts are trained on too: the score on dev says little of other texts"

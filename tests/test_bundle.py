@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,27 @@ def test_a_signed_change_is_a_new_bundle(word_bundle: Path, tmp_path: Path) -> N
     (folder / "notes.txt").write_text("by hand", encoding="utf-8")
     sign(folder, read_manifest(folder))
     assert "notes.txt" in read_bundle(folder)[0].files
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"max_length": -5}, {"max_length": 0}, {"max_length": 10**29}, {"stride": -1}, {"stride": 9}, {"opset": 0},
+        {"tolerances": {"score": 10**400}}, {"tolerances": {"score": float("inf")}},
+    ],
+)  # fmt: skip
+def test_numbers_that_no_export_writes_are_one_line(word_bundle: Path, tmp_path: Path, values: dict[str, Any]) -> None:
+    forged = shutil.copytree(word_bundle, tmp_path / "forged")
+    sign(forged, replace(read_manifest(forged), **values))
+    with pytest.raises(InputError, match=r"manifest\.json: damaged"):
+        Student.load(forged)
+
+
+def test_a_tokenizer_of_no_use_is_one_line(word_bundle: Path, tmp_path: Path) -> None:
+    forged = shutil.copytree(word_bundle, tmp_path / "forged")
+    tokenizer = json.loads((forged / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer["model"]["vocab"] = {}
+    (forged / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    sign(forged, read_manifest(forged))
+    with pytest.raises(InputError, match=r"tokenizer\.json: not a tokenizer file"):
+        Student.load(forged)

@@ -22,9 +22,11 @@ from fake_options import FakeOptions
 from invented_study import TOML, rows, write
 
 from distill.errors import CallError, InputError
+from distill.studies.arms import with_data
 from distill.studies.jobs import slots
 from distill.studies.options import StudyOptions
 from distill.study import DryRun, StudyReport, study
+from students.options import TrainOptions
 
 ROOT = Path(__file__).parents[1]
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_arm.py")))
@@ -314,6 +316,7 @@ def test_a_dry_run_says_what_would_be_run_and_leaves_nothing(tmp_path: Path) -> 
         ("seeds = 2", "seeds = true", r"seeds is a number of seeds or a list of them, found True"),
         ("seeds = 2", "seeds = [1, 10]", r"arms.plain: --seed must be at most 9, got 10"),
         ("seeds = 2", 'command = "trian"', r"command: there is no 'trian'; did you mean train\?"),
+        ("seeds = 2", 'evaluate = "rait evalaute"', r"evaluate: there is no 'rait evalaute'"),
         ("[arms.plain]", "[paper.figures]\nplan = 0.5\n[arms.plain]", r"paper.figures: there is no arm .plan."),
         ("seeds = 2", "seeds = ", r"study.toml: not TOML"),
     ],
@@ -323,6 +326,23 @@ def test_a_mistake_in_the_study_file_is_one_line_with_its_key(tmp_path: Path, ol
     with pytest.raises(InputError, match=told) as caught:
         run(write(tmp_path, TOML.replace(old, new)), tmp_path / "S")
     assert "\n" not in str(caught.value) and not (tmp_path / "S").exists()
+
+
+def test_an_empty_file_is_found_before_the_first_training(tmp_path: Path) -> None:
+    file = write(tmp_path, TOML)
+    (tmp_path / "gold.jsonl").write_text("")
+    with pytest.raises(InputError, match=r"gold.jsonl: the file of the data gold is empty"):
+        run(file, tmp_path / "S")
+
+
+def test_dev_is_a_data_set_a_share_or_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "gold.jsonl"
+    file.touch()
+    data = {"dev": (file,), "gold": ()}
+    for given, found in (("dev", str(file)), ("0.1", "0.1"), ("gold.jsonl", str(file))):
+        assert with_data({"dev": given}, TrainOptions, data, tmp_path) == {"dev": found}
+    with pytest.raises(InputError, match=r"dve: no such file, and 'dve' is no name under \[data\]"):
+        with_data({"dev": "dve"}, TrainOptions, data, tmp_path)
 
 
 def test_a_call_names_a_file_or_a_preset(tmp_path: Path) -> None:

@@ -157,6 +157,11 @@ def test_without_dev_the_last_epoch_is_the_best_and_says_so(encoder: Path, data:
     assert same(weights(report.folder / "student"), weights(report.folder / "student-last"))
 
 
+def test_dev_that_is_trained_on_is_told(encoder: Path, data: Path, tmp_path: Path) -> None:
+    report = fit(options(encoder, data, tmp_path / "run", dev=str(data / "gold.jsonl"), epochs=1))
+    assert "48 of 48 dev texts are trained on too" in str(report)
+
+
 def test_gold_drawn_for_dev_never_trains(encoder: Path, data: Path, tmp_path: Path) -> None:
     report = fit(options(encoder, data, tmp_path / "run", epochs=1, schedule="gold", dev="0.25"))
     assert report.rows == {"distilled": 0, "gold": 36}
@@ -203,6 +208,7 @@ def test_a_loss_that_is_no_number_stops_with_epoch_and_step(
         ({"layers": 3}, "has only 2"),
         ({"max_length": 512}, "sees at most 128"),
         ({"schedule": "mix", "k": 8.0}, "--k belongs to the sigmoid"),
+        ({"schedule": "0:0/0", "vet": False}, "schedule shows no row in any of 4 epochs"),
     ],
 )
 def test_a_call_that_cannot_be_right_is_one_line(
@@ -222,6 +228,12 @@ def test_bad_input_names_its_file(encoder: Path, data: Path, tmp_path: Path) -> 
     (tmp_path / "labels.toml").write_text('[LOC]\nname = "place"\n')
     with pytest.raises(InputError, match=r"labels the set does not know: ORG"):
         fit(options(encoder, data, tmp_path / "run", labels=tmp_path / "labels.toml"))
+    (tmp_path / "labels.toml").write_text('other = "drop"\n[GPE]\n')
+    with pytest.raises(CallError, match=r"the training data has no entity of the labels GPE to learn"):
+        fit(options(encoder, data, tmp_path / "run", labels=tmp_path / "labels.toml"))
+    write_jsonl([Document("d", "nothing")], tmp_path / "dev.jsonl")
+    with pytest.raises(CallError, match=r"dev\.jsonl has no entity, so all epochs score alike"):
+        fit(options(encoder, data, tmp_path / "run", dev=str(tmp_path / "dev.jsonl")))
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"not a student: no config\.json"):
         fit(options(encoder, data, tmp_path / "run", student=str(tmp_path / "empty")))

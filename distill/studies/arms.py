@@ -66,14 +66,25 @@ def _single(name: str, paths: Sequence[Path]) -> Path:
 
 
 def _path_in(value: str, name: str, data: Data, folder: Path) -> str:
-    """A text that is the name of its own data set (`dev = "dev"`) or looks like a path and is one; else the text."""
-    if value == name and value in data:
+    """A text that is the name of its own data set (`dev = "dev"`) or looks like a path and is one; else the text.
+
+    Where there is a data set of the option's own name, the text is a data set, a number (a share) or a file.
+    """
+    if name in data and not _is_number(value):
         return str(_single(name, _paths(value, data, folder)))
     file, colon, rest = value.rpartition(":")
     if colon and file.endswith(".py") and (folder / file).is_file():  # a function of the user's
         return f"{(folder / file).absolute()}:{rest}"
     looks = "/" in value or "." in value
     return str((folder / value).absolute()) if looks and (folder / value).exists() else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def identity(arm: Arm, options: type) -> dict[str, Any]:

@@ -130,8 +130,7 @@ class _Reading:
                 raise InputError(f"paper.figures.{name} is a number, found {figure!r}")
         title = str(self.table.get("title", self.path.stem))
         about, source = (str(each).strip() for each in (self.table.get("about", ""), paper.get("source", "")))
-        evaluate = str(self.table.get("evaluate", "evaluate"))
-        return Plan(title, about, self.seeds, tuple(arms), self.data, figures, source, evaluate)
+        return Plan(title, about, self.seeds, tuple(arms), self.data, figures, source, self.evaluate)
 
     @property
     def command(self) -> str:
@@ -162,7 +161,8 @@ class _Reading:
         found |= {name: paths for name, paths in given.items() if paths}
         for name, paths in found.items():
             for path in paths:
-                existing(path, f"file of the data {name}")
+                if existing(path, f"file of the data {name}").is_file() and not path.stat().st_size:
+                    raise InputError(f"the file of the data {name} is empty", path=path)
         return found
 
     def arms_of(self, variant: str) -> list[Arm]:
@@ -226,10 +226,18 @@ class _Reading:
                 raise InputError(f"{where}.{name}: the study gives every run its {name} itself")
         return with_data(values, self._class(command), self.data, self.folder)
 
-    def _class(self, command: str) -> type:
+    @property
+    def evaluate(self) -> str:
+        """The command that scores runs on the test file."""
+        found = str(self.table.get("evaluate", "evaluate"))
+        if "evaluate" in self.table:
+            self._class(found, "evaluate")
+        return found
+
+    def _class(self, command: str, key: str = "command") -> type:
         name = command.replace(" ", ".")
         if name not in self.commands:
-            raise InputError(f"command: there is no {command!r}{did_you_mean(name, self.commands)}")
+            raise InputError(f"{key}: there is no {command!r}{did_you_mean(name, self.commands)}")
         return self.commands[name]
 
     def _arm(self, arm: Arm) -> Arm:
