@@ -22,7 +22,7 @@ MANIFEST, MODEL, TOKENIZER, SELFTEST, CARD = (
     "manifest.json", "model.onnx", "tokenizer.json", "selftest.jsonl", "README.md",
 )  # fmt: skip
 NEEDED = (MODEL, TOKENIZER, SELFTEST)
-_ONLY_WHERE_SET = frozenset({"thresholds", "case"})  # keys that came later
+_ONLY_WHERE_SET = frozenset({"thresholds", "case", "sentences_above"})  # keys that came later
 _LARGEST_MANIFEST = 1 << 24
 _LARGEST = 1 << 20  # of numbers: more pieces than any window has
 _PART = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
@@ -36,7 +36,8 @@ class Manifest:
     `files` maps each file's path to its `sha256` and `size`. `verified` names the machine that made the checks, `data`
     what the student learned from and was checked on, `scores` what came out, `tolerances` how far a replay may differ.
     Logits are divided by `temperature` before they become probabilities; an entity below its label's score in
-    `thresholds` is not reported. With `case` the model is told which words have capitals.
+    `thresholds` is not reported. With `case` the model is told which words have capitals. Texts of more pieces than
+    `sentences_above` are read sentence by sentence (0: none is).
     """
 
     labels: tuple[str, ...]
@@ -49,6 +50,7 @@ class Manifest:
     temperature: float = 1.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
     case: bool = False
+    sentences_above: int = 0
     verified: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
@@ -120,7 +122,7 @@ def _manifest(row: Any, path: Path) -> Manifest:
 
 
 def _check(manifest: Manifest, path: Path) -> None:
-    integers = (manifest.format, manifest.max_length, manifest.stride, manifest.opset)
+    integers = (manifest.format, manifest.max_length, manifest.stride, manifest.opset, manifest.sentences_above)
     limits, tolerances = manifest.thresholds, manifest.tolerances
     tables = (manifest.files, limits, tolerances, manifest.verified, manifest.data, manifest.scores)
     sound = (
@@ -132,7 +134,7 @@ def _check(manifest: Manifest, path: Path) -> None:
         and all(_is_number(value) and 0 <= value <= 1 for value in limits.values())
         and all(_is_number(value) and 0 <= value <= _LARGEST for value in tolerances.values())
         and 0 < manifest.max_length <= _LARGEST and 0 <= manifest.stride <= manifest.max_length // 2
-        and 0 < manifest.opset <= _LARGEST
+        and 0 < manifest.opset <= _LARGEST and 0 <= manifest.sentences_above <= _LARGEST
         and set(limits) <= set(manifest.labels)
     )  # fmt: skip
     if not sound:

@@ -44,7 +44,7 @@ chosen on these documents, so expect a little less elsewhere.
 | | |
 |---|---|
 | precision | {manifest.precision}{", pairs of products fit 16 bits" if manifest.reduce_range else ""} |
-| windows | {manifest.max_length} tokens, neighbours share {manifest.stride}; nothing is cut |
+| windows | {manifest.max_length} tokens, neighbours share {manifest.stride}{_by_sentence(manifest)}; nothing is cut |
 | graph | ONNX opset {manifest.opset}, input `input_ids`, unpadded rows of one length, output `logits`{cased} |
 | checked on | {verified["instructions"]}, onnxruntime {verified["onnxruntime"]} |
 | fp32 logits | at most {tolerances["logits_found"]:.1e} from PyTorch's ({tolerances["logits"]:g} allowed) |
@@ -97,6 +97,11 @@ def _rows(labels: dict[str, dict[str, float]]) -> str:
         f"| {label} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['gold']} |"
         for label, row in labels.items()
     )
+
+
+def _by_sentence(manifest: Manifest) -> str:
+    above = manifest.sentences_above
+    return f", texts of more than {above} pieces sentence by sentence" if above else ""
 
 
 def _notes(notes: list[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 
 from distill.document import Span
 from distill.errors import CallError, InputError
+from distill.sentences import sentences
 from distill.words import words
 from students.case import STEP, case_of
 
@@ -36,13 +37,15 @@ class Encoded:
 
     `words` are code-point spans; `ids` the piece ids without special tokens, shape (pieces,), with their words' case
     where the Encoder adds it; `first` the index in `ids` of each word's first piece, shape (words,), and -1 for a word
-    the tokenizer has no piece for (only invisible characters); `whole` says that there is no such word.
+    the tokenizer has no piece for (only invisible characters); `whole` says that there is no such word. `cuts` are the
+    indices in `ids` where a new sentence begins, where the text is read by sentences.
     """
 
     words: list[Span]
     ids: Ids
     first: Ids
     whole: bool
+    cuts: tuple[int, ...] = ()
 
 
 class Window(NamedTuple):
@@ -58,7 +61,13 @@ class Window(NamedTuple):
 
 
 class Encoder:
-    """Texts to ids under one tokenizer, window length and overlap."""
+    """Texts to ids under one tokenizer, window length and overlap.
+
+    A text of more than `sentences_above` pieces is read sentence by sentence (0: none is), for a student of sentences
+    finds less in windows full of them.
+    """
+
+    sentences_above = 0
 
     def __init__(self, tokenizer: Tokenizer, max_length: int = 128, stride: int = 32, *, case: bool = False) -> None:
         """`max_length` counts the special tokens; `stride` is how many pieces neighbouring windows share.
@@ -109,7 +118,8 @@ class Encoder:
         if not whole:
             first = [at if own else -1 for at, own in zip(first, found, strict=True)]
         ids = np.array([*chain.from_iterable(found)], np.int32)
-        return Encoded(spans, ids, np.array(first, np.int32), whole)
+        encoded = Encoded(spans, ids, np.array(first, np.int32), whole)
+        return replace(encoded, cuts=_cuts(text, encoded)) if 0 < self.sentences_above < len(ids) else encoded
 
     def _pieces_of(self, surfaces: Sequence[str]) -> dict[str, tuple[int, ...]]:
         """The pieces of every distinct surface, tokenising only those not met before."""
@@ -150,16 +160,23 @@ class Encoder:
         return surface[:_ENDLESS] if endless else surface
 
     def windows(self, encoded: Encoded) -> list[Window]:
-        """Windows over the pieces, cut before words; a text without pieces has none."""
-        total, budget = len(encoded.ids), self.budget
-        if total <= budget:
+        """Windows over the pieces, cut before words, and where sentences begin; a text without pieces has none."""
+        total = len(encoded.ids)
+        if total <= self.budget and not encoded.cuts:
             return [Window(0, total, 0, total)] if total else []
         starts = np.append(encoded.first[encoded.first >= 0], total)
+        edges = (0, *encoded.cuts, total)
+        return [window for low, high in pairwise(edges) for window in self._windows(starts, low, high)]
+
+    def _windows(self, starts: Ids, low: int, high: int) -> list[Window]:
+        """Windows over the pieces `[low, high)`; `starts` are those of words, and the end."""
+        if high - low <= self.budget:
+            return [Window(low, high, low, high)]
         edges: list[tuple[int, int]] = []
-        start = end = 0
-        while end < total:
-            reach = _at_most(starts, start + budget, above=start)
-            end = reach if reach > end else start + budget  # into an endless word rather than nowhere
+        start = end = low
+        while end < high:
+            reach = min(_at_most(starts, start + self.budget, above=start), high)
+            end = reach if reach > end else start + self.budget  # into an endless word rather than nowhere
             edges.append((start, end))
             start = max(_at_most(starts, end - self.stride, above=start), start + 1)
         return _owned(edges)
@@ -179,6 +196,15 @@ class Encoder:
         return found
 
 
+def _cuts(text: str, encoded: Encoded) -> tuple[int, ...]:
+    """The pieces at which a sentence begins, but for the first."""
+    at = np.flatnonzero(encoded.first >= 0)
+    places = [encoded.words[word].start for word in at.tolist()]
+    words = np.searchsorted(places, [span.start for span in sentences(text)[1:]])
+    found = encoded.first[at[words[words < len(at)]]].tolist()
+    return tuple(sorted({piece for piece in found if piece > 0}))
+
+
 def _at_most(starts: Ids, limit: int, above: int) -> int:
     """The last word start that is at most `limit` and beyond `above`; `limit` itself inside an endless word."""
     before = int(np.searchsorted(starts, limit, side="right"))
@@ -188,7 +214,7 @@ def _at_most(starts: Ids, limit: int, above: int) -> int:
 
 def _owned(edges: list[tuple[int, int]]) -> list[Window]:
     """Windows that share each overlap half and half, so every piece has exactly one owner."""
-    cuts = [0, *((end + start) // 2 for (_, end), (start, _) in pairwise(edges)), edges[-1][1]]
+    cuts = [edges[0][0], *((end + start) // 2 for (_, end), (start, _) in pairwise(edges)), edges[-1][1]]
     return [Window(start, end, cuts[i], cuts[i + 1]) for i, (start, end) in enumerate(edges)]
 
 

@@ -112,7 +112,7 @@ def _draft(options: ExportOptions, outside: Any, proof: Evidence, graph: Any, fa
     gates = resolve("students.gates", "export")
     return Manifest(
         labels=outside.tags.labels, max_length=outside.encoder.max_length, stride=outside.encoder.stride,
-        case=outside.encoder.case, precision=options.precision,
+        case=outside.encoder.case, sentences_above=outside.encoder.sentences_above, precision=options.precision,
         reduce_range=options.reduce_range and options.precision == "int8",
         opset=next(each.version for each in graph.opset_import if not each.domain), files={}, data=proof.data,
         verified={"instructions": instruction_set(), "onnxruntime": ENGINE},

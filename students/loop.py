@@ -45,7 +45,7 @@ from students.report import TrainReport
 from students.runfolder import RunFolder
 from students.setting import Setting
 from students.shares import Shares
-from students.targets import Examples, examples
+from students.targets import Examples, examples, sentence_length
 from students.team import Team
 from students.vocabulary import Vocabulary
 
@@ -90,6 +90,8 @@ class Training:
         self.sources: tuple[Examples, Examples] = (distilled, gold)
         mine = slice(all_of_us.rank, None, all_of_us.count)
         self.dev = material.dev[mine]
+        texts = [document.text for document in (*taught, *material.gold)]
+        encoder.sentences_above = sentence_length(texts, self.sources)
         self.dev_texts = [encoder.encode(document.text) for document in self.dev]
         ids = [window.ids for source in self.sources for row in source.rows for window in row]
         self.vocabulary = Vocabulary(self.model, ids, encoder.pad_id)

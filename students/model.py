@@ -162,6 +162,8 @@ def write_student(student: Student, folder: Path) -> None:
         student.model.save_pretrained(folder)
     windows = {"format": FORMAT, "labels": student.tags.labels}
     windows |= {"max_length": student.encoder.max_length, "stride": student.encoder.stride}
+    if student.encoder.sentences_above:
+        windows["sentences_above"] = student.encoder.sentences_above
     with whole_or_not_at_all(folder / WINDOWS_FILE) as out:
         out.write(json.dumps(windows, indent=2) + "\n")
 
@@ -182,6 +184,7 @@ def load_student(path: Path, device: str = "cpu") -> Student:
     try:
         windows = json.loads((folder / WINDOWS_FILE).read_text(encoding="utf-8"))
         labels, length, stride = windows["labels"], int(windows["max_length"]), int(windows["stride"])
+        above = int(windows.get("sentences_above", 0))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"not a student's {WINDOWS_FILE}: {error!r}", path=folder / WINDOWS_FILE) from None
     tags = TagSet(labels)
@@ -195,4 +198,5 @@ def load_student(path: Path, device: str = "cpu") -> Student:
     if case:
         read_case(model)
     encoder = Encoder.from_folder(folder, length, stride, case=case)
+    encoder.sentences_above = above
     return Student(model.eval().to(device), encoder, tags)

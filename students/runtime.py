@@ -84,6 +84,7 @@ class Student:
         encoder = Encoder.from_bytes(
             data[TOKENIZER], folder / TOKENIZER, manifest.max_length, manifest.stride, case=manifest.case
         )
+        encoder.sentences_above = manifest.sentences_above
         return cls(manifest, encoder, session_of(data[MODEL], folder / MODEL, manifest), threads or cores())
 
     def under(self, manifest: Manifest) -> Student:

@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from distill.document import Document, Entity
 from distill.errors import InputError
+from distill.sentences import sentences
 from students.decode import TagSet
 from students.encode import Encoded, Encoder, Ids
 
 Floats = npt.NDArray[np.float32]
+_SENTENCES = 1.5  # in a text of a corpus of sentences, at the most and on average
 
 
 class Example(NamedTuple):
@@ -49,6 +51,13 @@ class Examples:
     @property
     def tokens(self) -> int:
         return sum(len(window.ids) for row in self.rows for window in row)
+
+
+def sentence_length(texts: Sequence[str], sources: Sequence[Examples]) -> int:
+    """Tokens of the median text to learn from, where these are sentences; 0 where they are longer texts, or none."""
+    parts = sum(len(sentences(text)) for text in texts)
+    lengths = [sum(len(window.ids) for window in row) for source in sources for row in source.rows]
+    return int(np.median(lengths)) if lengths and parts < _SENTENCES * len(texts) else 0
 
 
 def examples(
