@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 from distill.alignment import Mention
 from distill.errors import NerDistillError
 from distill.labels import LabelSet
-from teachers.asides import another_text, aside
-from teachers.gathering import Gathered, record_of
+from teachers.asides import Surroundings
+from teachers.choice import Choice, Shape, only_numbers
+from teachers.gathering import Gathered
 from teachers.literals import Atom, Pairs, Reading, read_bracket
-
-Shape = Literal["dictionary", "list", "names"]
-"""Type to mentions, `[{mention: type}]`, or the plain list of mentions that answers a question about one type."""
 
 _LISTS = re.compile(r"[\[［【{｛]")
 _START = {"dictionary": re.compile(r"[{｛]"), "list": _LISTS, "names": _LISTS}
-# What stands between the parts of one answer: blanks, fences, the bullets and numbers of a list.
-_JOINT = re.compile(r"(?:[\s,;]|```\w*|~~~\w*|(?<=\n)(?:[-*•]|\d{1,3}[.)])(?=[ \t]))*+")
 _THINKING = r"(?:\w+:)?(?:think|thinking|reasoning|thought|analysis|scratchpad)"
 _THOUGHT_END = re.compile(
     rf"</{_THINKING}>|\[/THINK\]|◁/think▷|<\|END_THINKING\|>|<\|channel\|>final[^<{{\[]*<\|message\|>", re.IGNORECASE
@@ -32,6 +27,9 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"(?:```|~~~)[\w-]*\s*\Z")
+
+
+__all__ = ["Answer", "Shape", "UnparsedAnswer", "parse_answer"]
 
 
 class UnparsedAnswer(NerDistillError):
@@ -57,7 +55,7 @@ def parse_answer(text: str, shape: Shape, labels: LabelSet | None = None) -> Ans
 
     In the shape "names" the list holds mentions, and their label is empty: the question knows it. Raises
     UnparsedAnswer, and nothing else, where there is none; an empty dictionary is an answer, an empty text is not.
-    Dictionaries that follow each other without prose between count as one where that contradicts nothing. Where the
+    Dictionaries that follow each other count as one where that contradicts nothing. Where the
     labels are known, they tell a pair that is the other way round: `{"Ann": "PER"}` for `{"PER": ["Ann"]}`.
     """
     if not text.strip():
@@ -74,6 +72,8 @@ def parse_answer(text: str, shape: Shape, labels: LabelSet | None = None) -> Ans
         notes.append("doubled braces")
     if not found:
         raise UnparsedAnswer(_nothing(text, shape))
+    if all(only_numbers(reading.value) for reading in found):
+        raise UnparsedAnswer("the dictionary holds numbers, and no mention")
     truncated = _truncated(text, found, notes)
     gathered = Gathered(notes, labels)
     for reading in found:
@@ -94,31 +94,17 @@ def parse_answer(text: str, shape: Shape, labels: LabelSet | None = None) -> Ans
 
 
 def _last(text: str, shape: Shape, notes: list[str], labels: LabelSet | None) -> list[Reading]:
-    """The last dictionary or list, or the last run of them that belongs together."""
-    found: list[Reading] = []
+    """The last dictionary or list that is an answer, or those that make one together."""
+    choice = Choice(Surroundings(text), shape, labels)
     ends = [match.end() for match in _THOUGHT_END.finditer(text)]
-    at, several = ends[-1] if ends else 0, False  # what a model says while it thinks is no answer
+    at = ends[-1] if ends else 0  # what a model says while it thinks is no answer
     while start := _START[shape].search(text, at):
         reading = read_bracket(text, start.start())
         at = max(reading.end, start.end())
-        if not _usable(reading, shape):
-            continue
-        if found and another_text(text, found[-1].end, reading.start):
-            notes.append("another text behind the answer")
+        if _usable(reading, shape) and not choice.take(reading):
             break
-        joint = _JOINT.match(text, found[-1].end) if found else None
-        if joint and joint.end() == reading.start and _belongs(found, reading, joint.group(), shape):
-            found.append(reading)
-        elif why := aside(text, reading, found, labels if shape == "dictionary" else None):
-            notes += [why] if why not in notes else []
-        else:
-            several = several or bool(found)
-            found = [reading]
-    if several:
-        notes.append("several answers, the last counts")
-    if len(found) > 1:
-        notes.append("several dictionaries, joined")
-    return found
+    notes += choice.notes
+    return choice.found
 
 
 def _usable(reading: Reading, shape: Shape) -> bool:
@@ -131,17 +117,6 @@ def _usable(reading: Reading, shape: Shape) -> bool:
     if shape == "names" and any(not isinstance(item, Atom) for item in value.items):
         return True
     return any(not isinstance(item, str | Atom) for item in value.items) or not (value.items or reading.stopped)
-
-
-def _belongs(found: list[Reading], reading: Reading, joint: str, shape: Shape) -> bool:
-    """Whether a dictionary right behind another one goes on with it: items of a list, or lines of their own."""
-    last, value = found[-1].value, reading.value
-    if not isinstance(last, Pairs) or not isinstance(value, Pairs) or found[-1].stopped:
-        return False
-    if shape == "list" or "," in joint or (record_of(last) and record_of(value)):
-        return True
-    before, now = {str(key) for key, _ in last.items}, {str(key) for key, _ in value.items}
-    return "\n" in joint and bool(before) and bool(now) and not before & now
 
 
 def _truncated(text: str, found: list[Reading], notes: list[str]) -> str:

@@ -147,6 +147,10 @@ class Gathered:
             if _kind(item) == "a number":  # a year or a number that the model forgot to quote
                 self._add(item.text, label)
 
+    def label(self, word: str) -> str:
+        """The label that a word stands for; the word itself where the set knows none."""
+        return (self.labels.canonical(word) if self.labels else None) or word
+
     def said_a_label(self) -> bool:
         """Whether any mention has a label that counts."""
         return any(self.labels is None or self._all_known([mention.label]) for mention in self.mentions)
