@@ -124,6 +124,8 @@ def _truncated(text: str, found: list[Reading], notes: list[str]) -> str:
     why = next((f"the answer was {reading.stopped}" for reading in found if reading.stopped), "")
     if any("an ellipsis" in reading.mended for reading in found):
         why = why or "the answer was shortened by an ellipsis"
+    if any("a key without a value" in reading.mended for reading in found):
+        why = why or "the answer was broken: a key stands without its mentions"
     thoughts = [match.end() for match in _THOUGHT.finditer(text) if not found[0].start <= match.start() < found[-1].end]
     ends = [match.end() for match in _THOUGHT_END.finditer(text)]
     if thoughts and thoughts[-1] > (ends[-1] if ends else -1):

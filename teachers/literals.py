@@ -28,7 +28,14 @@ _CALL = re.compile(r"(?:frozenset|set|list|tuple|dict)(?=\()")
 _PREFIX = re.compile(r"[uUbBrRfF]{1,2}(?=[\"'])")
 _BARE_KEY = re.compile(r"[^\W\d][\w/-]*+(?: [\w/-]++){0,4}(?=\s*[:：=])")
 _BARE_ITEM = re.compile(r"[^\s,;，；、\[\]{}()\"“”'‘’:：#/][^,，；;、\[\]{}\n\"“”]{0,200}+(?=[,，；;、\]}\n])")
-_GLOSS = re.compile(r"[ \t]+\([^()\"\n]{0,80}\)(?=\s*[,;\]}])")
+_GLOSS = re.compile(
+    r"""[ \t]+(?:\([^()"\n]{0,80}\)(?=\s*[,;\]}])"""
+    r"""|(?:[-=]>|[-–—→])[^"'\n,;\[\]{}]{0,80}(?=\s*(?:[\]}]|[,;]\s*["'“\]}])))"""
+)
+_GLOSS_OF_VALUE = re.compile(r"\([^()\"\n]{0,80}\)(?=\s*[,;\]}])")
+_COLON_BEHIND = re.compile(r"[ \t]*[:：][ \t]*(?=[\"'“‘\[{［\d])")
+_ELISION = re.compile(r"['’‘](?:\d\d|tis|twas|n|em|til|cause|round)\b", re.IGNORECASE)
+_ODD_QUOTES = "".join({*CLOSING_QUOTES, *CLOSING_QUOTES.values()})
 _KEY_IN_LIST = re.compile(r"""(?:"[^"\\\n]{1,60}"|'[^'\\\n]{1,60}'|“[^“”\n]{1,60}”)\s*[:：]\s*[\[［]""")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|U([0-9a-fA-F]{8})|([\s\S])|\Z)")
 _PLAIN_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "\n": ""}
@@ -124,6 +131,10 @@ class _Reader:
             if self.text[self.at] in SEPARATORS:
                 self.at, separated = self.at + 1, True
                 continue
+            if not separated and (gloss := _GLOSS_OF_VALUE.match(self.text, self.at)):
+                self.mend("a comment")  # ["Ann"] (a sailor), "LOC": ...
+                self.at = gloss.end()
+                continue
             if not separated:
                 self.mend("a missing comma")
             separated = False
@@ -214,6 +225,7 @@ class _Reader:
             self.mend("single quotes" if opening == "'" else "typographic quotes")
         pieces: list[str] = []
         self.at += 1
+        start, inner, opened = self.at, 0, None  # where it begins, quotes inside it, the last one that may open another
         while found := _FIND[opening].search(self.text, self.at):
             pieces.append(self.text[self.at : found.start()])
             self.at = found.end()
@@ -224,15 +236,23 @@ class _Reader:
                 if ending == "closed":
                     return _joined(pieces).strip().rstrip(SEPARATORS)
                 if ending:
-                    self.stop()
-                    return None
+                    break
                 pieces.append("\n")
-            elif self._closes(key):
-                return _joined(pieces)
             else:
+                closes = self._closes(key, inner)
+                colon = not (key or closes) and _COLON_BEHIND.match(self.text, self.at)
+                opens = not (key or closes) and self._opens(found.start())
+                if opened is not None and (closes or colon or opens):  # ["Ann, "Bo"], or {"PER": ["Ann], "LOC": []}
+                    return self._unclosed(start, opened)
+                if closes:
+                    return _joined(pieces)
+                if colon and not inner:  # ["Ann": "a sailor"]: a list or a dictionary, and no telling
+                    break
                 self.mend("a quote inside a string")
+                inner, opened = inner + 1, found.start() if opens else None
                 pieces.append(found.group())
-        self.at = len(self.text)
+        if not found:
+            self.at = len(self.text)
         self.stop()
         return None
 
@@ -241,11 +261,7 @@ class _Reader:
         if match is None:
             return "\\"
         self.at = match.end()
-        code = match.group(1) or match.group(2) or match.group(3)
-        if code:
-            return chr(int(code, 16)) if int(code, 16) <= 0x10FFFF else match.group()
-        char = match.group(4) or ""
-        return _PLAIN_ESCAPES.get(char, "\\" + char if char.isalnum() else char)
+        return _unescaped(match)
 
     def _line_end(self) -> str:
         """A newline inside a string: "" where it may belong to it, "closed" or "broken" where it cannot."""
@@ -259,10 +275,27 @@ class _Reader:
             return "closed"
         return ""
 
-    def _closes(self, key: bool) -> bool:
-        """Whether the quote just passed ends its string; if not, it is a quote or an apostrophe inside it."""
+    def _opens(self, at: int) -> bool:
+        """Whether the quote at `at`, behind a comma or a bracket, looks like the first of a further string."""
+        before, behind = self.text[max(0, at - 20) : at].rstrip()[-1:], self.text[at + 1 : at + 2]
+        if not before or not behind or behind.isspace() or behind in SEPARATORS or behind in CLOSING:
+            return False
+        return before in f"{SEPARATORS}]}}］｝】" and not _ELISION.match(self.text, at)
+
+    def _unclosed(self, start: int, end: int) -> str:
+        """The string whose quote was forgotten or is another one, before the string or the key that begins at `end`."""
+        self.mend("a quote that was never closed")
+        said = self.text[start:end].rstrip().rstrip(SEPARATORS).rstrip()
+        self.at = end
+        if said.endswith(("]", "］", "】", "}", "｝")):
+            self.at = start + len(said) - 1
+            said = said[:-1].rstrip()
+        return _joined([_ESCAPE.sub(_unescaped, said[:-1] if said[-1:] in _ODD_QUOTES else said)])
+
+    def _closes(self, key: bool, inner: int = 0) -> bool:
+        """Whether the quote just passed ends its string; if not, it is one more quote or apostrophe in it."""
         text, after = self.text, self.at
-        if not key and (gloss := _GLOSS.match(text, after)):  # "Ann" (a sailor),
+        if not key and inner % 2 == 0 and (gloss := _GLOSS.match(text, after)):  # "Ann" (a sailor),
             self.mend("a comment")
             self.at = gloss.end()
             return True
@@ -290,6 +323,14 @@ class _Reader:
             return True
         following = text[at + 1 : at + 2]  # two strings with a comma missing, or a quoted word within one
         return char in CLOSING_QUOTES and bool(following) and not following.isspace() and following not in ",:]}"
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code = match.group(1) or match.group(2) or match.group(3)
+    if code:
+        return chr(int(code, 16)) if int(code, 16) <= 0x10FFFF else match.group()
+    char = match.group(4) or ""
+    return _PLAIN_ESCAPES.get(char, "\\" + char if char.isalnum() else char)
 
 
 def _joined(pieces: list[str]) -> str:
