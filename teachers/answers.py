@@ -10,7 +10,7 @@ from distill.errors import NerDistillError
 from distill.labels import LabelSet
 from teachers.asides import Surroundings
 from teachers.choice import Choice, Shape, only_numbers
-from teachers.gathering import Gathered
+from teachers.gathering import Gathered, is_error
 from teachers.literals import Atom, Pairs, Reading, read_bracket
 
 _LISTS = re.compile(r"[\[［【{｛]")
@@ -86,8 +86,10 @@ def parse_answer(text: str, shape: Shape, labels: LabelSet | None = None) -> Ans
         raise UnparsedAnswer(f"{truncated} before the first whole mention")
     if gathered.unusable and (labels or not gathered.mentions):
         raise UnparsedAnswer("a value of the dictionary is neither a mention nor a list of mentions")
-    if shape == "dictionary" and gathered.strange and not gathered.said_a_label():
-        raise UnparsedAnswer("no label of the dictionary is known, and no value is a list of mentions")
+    if shape == "list" and all(is_error(reading.value) for reading in found):
+        raise UnparsedAnswer("the message of an error, and no list")
+    if shape == "dictionary" and gathered.says_no_label():
+        raise UnparsedAnswer("no label of the dictionary is known")
     if shape == "list" and gathered.untyped and not gathered.mentions:
         raise UnparsedAnswer("no mention of the list has a type")
     return Answer(tuple(gathered.mentions), tuple(notes), _reasoning(text[: found[0].start]), bool(truncated))

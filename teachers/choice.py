@@ -10,6 +10,7 @@ from distill.labels import LabelSet
 from teachers.asides import Introduction, Surroundings
 from teachers.gathering import Gathered, record_of
 from teachers.literals import Atom, Pairs, Reading, Series, Value
+from teachers.wording import canonical
 
 Shape = Literal["dictionary", "list", "names"]
 """Type to mentions, `[{mention: type}]`, or the plain list of mentions that answers a question about one type."""
@@ -52,7 +53,7 @@ class Choice:
     def _says(self, value: Value) -> set[tuple[str, str]]:
         gathered = Gathered([], self.labels)
         {"dictionary": gathered.dictionary, "list": gathered.pairs, "names": gathered.names}[self.shape](value)
-        return {(gathered.label(mention.label), mention.text) for mention in gathered.mentions}
+        return {(self._label(mention.label), mention.text) for mention in gathered.mentions}
 
     def _introduction(self, reading: Reading) -> Introduction:
         since = self.found[-1].end if self.found else 0
@@ -133,12 +134,13 @@ class Choice:
         return {label for label, _ in self._said}
 
     def _label(self, key: Value) -> str:
-        return Gathered([], self.labels).label(key) if isinstance(key, str) else str(key)
+        word = key if isinstance(key, str) else str(key)
+        return (canonical(word, self.labels) if self.labels else None) or word
 
     def _speaks(self, value: Value) -> bool:
         """Whether a label of the set stands in a dictionary, as a key or a value."""
         if isinstance(value, str):
-            return self.labels is not None and self.labels.canonical(self._label(value)) is not None
+            return self.labels is not None and canonical(value, self.labels) is not None
         if isinstance(value, Series):
             return any(self._speaks(item) for item in value.items)
         return isinstance(value, Pairs) and any(self._speaks(one) for pair in value.items for one in pair)

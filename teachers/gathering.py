@@ -7,22 +7,50 @@ from dataclasses import dataclass, field
 
 from distill.alignment import Mention
 from distill.labels import LabelSet
-from teachers.literals import Atom, Pairs, Series, Value
+from teachers.literals import Atom, Pairs, Series, Value, read_bracket
+from teachers.wording import canonical
 
-MENTION_KEYS = ("mention", "text", "entity", "span", "word", "value", "name", "实体", "提及", "名称", "文本")
-TYPE_KEYS = ("type", "label", "category", "class", "entity_type", "tag", "类型", "类别", "标签")
+MENTION_KEYS = (
+    "mention", "text", "entity", "span", "word", "value", "name", "entityname", "namedentity", "entitytext",
+    "entityvalue", "mentiontext", "surface", "surfaceform", "实体", "提及", "名称", "文本",
+)  # fmt: skip
+TYPE_KEYS = (
+    "type", "label", "category", "class", "entitytype", "entitygroup", "entitylabel", "entitycategory", "entityclass",
+    "nertype", "nertag", "nerlabel", "tag", "类型", "类别", "标签",
+)  # fmt: skip
+"""Keys of a record, folded: `Entity Type`, `entity_type` and `entityType` are one."""
+
 LIST_KEYS = ("mentions", "entities", "texts", "spans", "words", "values", "names", "examples", *MENTION_KEYS)
+COMMENT_KEYS = frozenset(
+    {"reasoning", "reason", "reasons", "thought", "thoughts", "thinking", "explanation", "justification", "rationale",
+     "analysis", "note", "notes", "comment", "comments", "context"}
+)  # fmt: skip
+ERROR_KEYS = frozenset({"error", "errors", "message", "detail", "details"})
+BESIDE_ERRORS = frozenset({"code", "object", "type", "status", "statuscode", "param", "requestid", "success", "id"})
 WRAPPERS = frozenset({"entities", "named_entities", "ner", "result", "results", "answer", "output", "data"})
 PLACEHOLDERS = frozenset(
     {"none", "n/a", "null", "nil", "no entities", "no entity", "not applicable", "-", "无", "没有"}
 )
 
 
+def folded(key: str) -> str:
+    """A key of a record without what separates its words."""
+    return "".join(char for char in key.casefold() if char.isalnum())
+
+
+def is_error(value: Value) -> bool:
+    """Whether this is a server's word of an error, or a list of nothing but such."""
+    if isinstance(value, Series):
+        return bool(value.items) and all(is_error(item) for item in value.items)
+    keys = {folded(key) for key, _ in value.items if isinstance(key, str)} if isinstance(value, Pairs) else set()
+    return bool(keys & ERROR_KEYS) and keys <= ERROR_KEYS | BESIDE_ERRORS
+
+
 def record_of(pairs: Pairs) -> Mention | None:
     """A mention written as `{"text": ..., "type": ...}`."""
     if not 2 <= len(pairs.items) <= 8:  # text, type, two offsets, a score and a reason
         return None
-    values = {key.casefold(): value for key, value in pairs.items if isinstance(key, str) and isinstance(value, str)}
+    values = {folded(key): value for key, value in pairs.items if isinstance(key, str) and isinstance(value, str)}
     mention = next((values[key] for key in MENTION_KEYS if key in values), None)
     label = next((values[key] for key in TYPE_KEYS if key in values), None)
     return Mention(mention, label) if mention is not None and label is not None else None
@@ -30,10 +58,18 @@ def record_of(pairs: Pairs) -> Mention | None:
 
 def _listed(pairs: Pairs) -> list[Mention]:
     """Mentions of one type, written as `{"type": ..., "mentions": [...]}`."""
-    values = {key.casefold(): value for key, value in pairs.items if isinstance(key, str)}
+    values = {folded(key): value for key, value in pairs.items if isinstance(key, str)}
     label = next((value for key in TYPE_KEYS if isinstance(value := values.get(key), str)), None)
     lists = (value for key in LIST_KEYS if isinstance(value := values.get(key), Series))
     return [Mention(text, label) for text in _strings(next(lists, Series()))] if label is not None else []
+
+
+def _placed(pairs: Pairs) -> bool:
+    """Whether this is a type with nothing but numbers: offsets of a mention that nobody wrote down."""
+    values = {folded(key): value for key, value in pairs.items if isinstance(key, str)}
+    kinds = [value for key, value in values.items() if key in TYPE_KEYS]
+    others = [value for key, value in values.items() if key not in TYPE_KEYS]
+    return bool(kinds and others) and isinstance(kinds[0], str) and all(isinstance(each, Atom) for each in others)
 
 
 def _strings(value: Value) -> list[str]:
@@ -57,6 +93,7 @@ class Gathered:
     untyped: int = 0
     unusable: int = 0
     strange: int = 0
+    known: int = 0
     elided: bool = False
 
     def dictionary(self, value: Value) -> None:
@@ -67,6 +104,9 @@ class Gathered:
             return self._add(record.text, record.label)
         if listed := _listed(value):
             return self._add_all(listed)
+        if _placed(value) and not any(self._all_known([_text(key)]) for key, _ in value.items):
+            self.unusable += 1
+            return self.notes.append("an item without a mention")
         wrapped = [inner for key, inner in value.items if isinstance(key, str) and _wraps(key, inner)]
         if not wrapped and not any(self._all_known([_text(key)]) for key, _ in value.items):
             wrapped = [inner for _, inner in value.items if self._has_lists(inner)][:1]
@@ -77,8 +117,18 @@ class Gathered:
                     self.dictionary(one)
             return None
         seen: set[str] = set()
+        self.strange += bool(value.items) and all(self._is_comment(_text(key), inner) for key, inner in value.items)
+        mentions_first = not any(self._all_known([_text(key)]) for key, _ in value.items)
         for key, inner in value.items:
             label = _text(key)
+            if self._is_comment(label, inner):
+                self._note_once("a comment beside the labels")
+                continue
+            if mentions_first and (kind := self._first_known(inner)):
+                self._note_once("mention and type exchanged")
+                self._add(label, kind)
+                continue
+            self.known += self._all_known([label])
             if label in seen:
                 self._note_once("a label twice")
             seen.add(label)
@@ -87,6 +137,9 @@ class Gathered:
 
     def _labelled(self, label: str, value: Value) -> None:
         """The mentions of one label, whatever they stand in."""
+        if isinstance(value, str) and (written := _written_list(value)):
+            self._note_once("a list written as a string")
+            value = written
         strings = _strings(value)
         self.strange += self._is_strange(label, value)
         if self._all_known(strings) and not self._all_known([label]):
@@ -118,7 +171,21 @@ class Gathered:
 
     def _all_known(self, words: list[str]) -> bool:
         """Whether these are labels, as far as the labels are known: `{"Ann": "PER"}` has them the other way round."""
-        return self.labels is not None and bool(words) and all(self.labels.canonical(word) for word in words)
+        return bool(words) and all(self._canonical(word) for word in words)
+
+    def _canonical(self, word: str) -> str | None:
+        return canonical(word, self.labels) if self.labels else None
+
+    def _is_comment(self, label: str, value: Value) -> bool:
+        """Whether a thought stands where a label was to be, as in `{"reasoning": "No names.", "PER": []}`."""
+        thought = isinstance(value, str) and folded(label) in COMMENT_KEYS
+        return self.labels is not None and thought and not self._all_known([label])
+
+    def _first_known(self, value: Value) -> str:
+        """The label in `{"Ann": ["PER", "a sailor"]}`."""
+        first, *others = _strings(value) or [""]
+        glossed = isinstance(value, Series) and bool(others) and not any(self._all_known([each]) for each in others)
+        return first if glossed and self._all_known([first]) else ""
 
     def _note_once(self, note: str) -> None:
         if note not in self.notes:
@@ -136,7 +203,7 @@ class Gathered:
                 self._item(label, one)
         elif isinstance(item, Pairs):
             self.notes.append("a dictionary for a mention")
-            inside = {key.casefold(): value for key, value in item.items if isinstance(key, str)}
+            inside = {folded(key): value for key, value in item.items if isinstance(key, str)}
             mention = next((inside[key] for key in MENTION_KEYS if isinstance(inside.get(key), str)), None)
             if isinstance(mention, str):
                 self._add(mention, label)
@@ -147,13 +214,11 @@ class Gathered:
             if _kind(item) == "a number":  # a year or a number that the model forgot to quote
                 self._add(item.text, label)
 
-    def label(self, word: str) -> str:
-        """The label that a word stands for; the word itself where the set knows none."""
-        return (self.labels.canonical(word) if self.labels else None) or word
-
-    def said_a_label(self) -> bool:
-        """Whether any mention has a label that counts."""
-        return any(self.labels is None or self._all_known([mention.label]) for mention in self.mentions)
+    def says_no_label(self) -> bool:
+        """Whether something is said, and none of it under a label that counts."""
+        if self.labels is None or any(self._all_known([mention.label]) for mention in self.mentions):
+            return False
+        return bool(self.strange or (self.mentions and not self.known))
 
     def _has_lists(self, value: Value) -> bool:
         """Whether this is the answer under a key of the model's own, as in `{"arguments": {"PER": [...]}}`."""
@@ -168,6 +233,10 @@ class Gathered:
         if text.strip() in ("...", "…", "……"):  # "and so on", written as if it were a mention
             self.elided = True
         elif text.strip():
+            plain = self.labels is None or self.labels.canonical(label)
+            if not plain and (meant := self._canonical(label)):
+                self._note_once("a decorated label")
+                label = meant
             self.mentions.append(Mention(text, label))
         else:
             self.notes.append("an empty mention")
@@ -202,6 +271,9 @@ class Gathered:
             return self._add(record.text, record.label)
         if listed := _listed(pairs):
             return self._add_all(listed)
+        if _placed(pairs):
+            self.unusable += 1
+            return self.notes.append("an item without a mention")
         for key, value in pairs.items:
             types = _strings(value)
             if self._all_known([_text(key)]) and types and not any(self._all_known([one]) for one in types):
@@ -234,6 +306,20 @@ def _flat(series: Series) -> Iterator[Value]:
             yield from _flat(item)
         else:
             yield item
+
+
+def _written_list(text: str) -> Series | None:
+    """The list of strings that a string spells, as in `{"PER": "[\"Ann\"]"}`."""
+    text = text.strip()
+    if not text.startswith("["):
+        return None
+    reading = read_bracket(text, 0)
+    whole = isinstance(reading.value, Series) and not reading.stopped and reading.end == len(text)
+    return reading.value if whole and isinstance(reading.value, Series) and _only_strings(reading.value) else None
+
+
+def _only_strings(series: Series) -> bool:
+    return all(isinstance(item, str) for item in series.items)
 
 
 def _kind(atom: Atom) -> str:

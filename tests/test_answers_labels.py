@@ -1,0 +1,105 @@
+"""Labels and records in a teacher's own spelling, thoughts beside the labels, and errors that are no answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from distill.labels import Label, LabelSet
+from teachers.answers import Shape, UnparsedAnswer, parse_answer
+
+KNOWN = LabelSet((Label("PER", "person"), Label("LOC", "location"), Label("ORG", "organization")))
+SAID = [("PER", "Ann"), ("LOC", "Rome")]
+
+
+def said(text: str, shape: Shape = "dictionary", labels: LabelSet | None = KNOWN) -> list[tuple[str, str]]:
+    answer = parse_answer(text, shape, labels)
+    assert not answer.truncated
+    return [(mention.label, mention.text) for mention in answer.mentions]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"PER (person)": ["Ann"], "LOC (places of all kinds)": ["Rome"]}',
+        '{"**PER**": ["Ann"], "`LOC`": ["Rome"]}',
+        '{"PER:": ["Ann"], "**Location:**": ["Rome"]}',
+        '{"B-PER": ["Ann"], "B-LOC": ["Rome"]}',
+        '{"Persons": ["Ann"], "LOCATIONS": ["Rome"]}',
+        '{""PER"": ["Ann"], ""LOC"": ["Rome"]}',
+        '[{"Ann": "B-PER"}, {"Rome": "**LOC**"}]',
+    ],
+)
+def test_a_decorated_label_is_the_label(text: str) -> None:
+    assert said(text) == SAID
+    assert "a decorated label" in parse_answer(text, "dictionary", KNOWN).notes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"PER (location)": ["Ann"]}',
+        '{"refusal": ["I am sorry, I cannot label people."]}',
+        '{"reasoning": "Ann is a sailor."}',
+        '{"error": "overloaded", "PER": []}',
+        '{"entities": [{"label": "PER", "start": 0, "end": 3}]}',
+        '{"label": "PER", "start": 0, "end": 3}',
+    ],
+)
+def test_a_dictionary_that_says_nothing_under_a_known_label_is_not_no_entities(text: str) -> None:
+    with pytest.raises(UnparsedAnswer):
+        parse_answer(text, "dictionary", KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"reasoning": "No names.", "PER": [], "LOC": []}', []),
+        ('{"thought": "No names.", "entities": []}', []),
+        ('{"notes": "Two names.", "PER": ["Ann"], "LOC": ["Rome"]}', SAID),
+        ('{"PER": [], "WINE": ["Rioja"]}', [("WINE", "Rioja")]),
+    ],
+)
+def test_a_thought_beside_the_labels_is_no_mention(text: str, expected: list[tuple[str, str]]) -> None:
+    assert said(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"Entity": "Ann", "Entity Type": "PER"}, {"Entity": "Rome", "Entity Type": "LOC"}]',
+        '[{"entity_group": "PER", "word": "Ann", "start": 0, "end": 3}, {"entity_group": "LOC", "word": "Rome"}]',
+        '[{"entity_name": "Ann", "entity-type": "PER"}, {"named_entity": "Rome", "type": "LOC"}]',
+        '{"Ann": ["PER", "a sailor"], "Rome": ["LOC", "a city"]}',
+        '{"PER": "[\\"Ann\\"]", "LOC": "[\'Rome\']", "ORG": "[]"}',
+    ],
+)
+def test_records_and_lists_in_other_spellings_are_read(text: str) -> None:
+    assert said(text) == SAID
+
+
+def test_a_comma_within_a_string_does_not_divide_it() -> None:
+    assert said('{"PER": "Ann, Bo"}') == [("PER", "Ann, Bo")]
+
+
+def test_open_records_may_separate_the_words_of_their_keys() -> None:
+    assert said('[{"mention": "Ann", "entity type": "person"}]', "list", None) == [("person", "Ann")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"error": "rate limited"}',
+        '[{"error": "rate limited", "code": "429"}]',
+        '{"object": "error", "message": "bad request", "type": "BadRequest"}',
+        '{"error": {"message": "overloaded", "type": "server_error"}}',
+        '{"detail": "Not Found"}',
+        '{"entities": [{"label": "person", "start": 0, "end": 3}]}',
+    ],
+)
+def test_the_error_of_a_server_holds_no_open_types(text: str) -> None:
+    with pytest.raises(UnparsedAnswer):
+        parse_answer(text, "list")
+
+
+def test_a_mention_of_an_error_among_others_is_a_mention() -> None:
+    assert said('[{"Ann": "person"}, {"error": "concept"}]', "list", None) == [("person", "Ann"), ("concept", "error")]
