@@ -30,6 +30,8 @@ class Choice:
     found: list[Reading] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
     _said: set[tuple[str, str]] = field(default_factory=set)
+    _kinds: set[str] = field(default_factory=set)
+    _texts: set[str] = field(default_factory=set)
 
     def take(self, reading: Reading) -> bool:
         """Weigh the next bracket; False where another text begins before it, which ends the answer."""
@@ -42,13 +44,19 @@ class Choice:
         elif self.found and self._joins(reading, said):
             self.notes["several dictionaries, joined"] = None
             self.found.append(reading)
-            self._said |= said
+            self._count(said)
         else:
             if self.found:
                 self.notes.pop("several dictionaries, joined", None)
                 self.notes["several answers, the last counts"] = None
-            self.found, self._said = [reading], said
+            self.found, self._said, self._kinds, self._texts = [reading], set(), set(), set()
+            self._count(said)
         return True
+
+    def _count(self, said: set[tuple[str, str]]) -> None:
+        self._said |= said
+        self._kinds |= {label for label, _ in said}
+        self._texts |= {text for _, text in said}
 
     def _says(self, value: Value) -> set[tuple[str, str]]:
         gathered = Gathered([], self.labels)
@@ -84,7 +92,7 @@ class Choice:
         if not introduction.replaces:
             return "an empty dictionary behind the answer, passed over"
         keys = {self._label(key) for key, _ in reading.value.items} if isinstance(reading.value, Pairs) else set()
-        return "an empty dictionary of other labels, passed over" if keys and not keys & self._filled_labels() else ""
+        return "an empty dictionary of other labels, passed over" if keys and not keys & self._kinds else ""
 
     def _repeats(self, reading: Reading, said: set[tuple[str, str]]) -> str:
         introduction = self._introduction(reading)
@@ -106,11 +114,11 @@ class Choice:
             return bool(beside) and bool(between) and not said & self._said
         if not self.labels or not (isinstance(last.value, Pairs) and isinstance(reading.value, Pairs)):
             return False
-        texts, before = ({text for _, text in each} for each in (said, self._said))
-        kinds = {label for label, _ in said}
-        apart = not texts & before and not kinds & self._filled_labels()
-        known = all(self.labels.canonical(label) for label in kinds | self._filled_labels())
-        return apart and known and (not between.strip() or self._introduction(reading).goes_on)
+        kinds, texts = ({each[part] for each in said} for part in (0, 1))
+        apart = kinds.isdisjoint(self._kinds) or not (self._keyed(last.value) or self._keyed(reading.value))
+        known = all(self.labels.canonical(label) for label in kinds | self._kinds)
+        goes_on = not between.strip() or self._introduction(reading).goes_on
+        return apart and known and goes_on and texts.isdisjoint(self._texts)
 
     def _follows(self, reading: Reading) -> bool:
         """Whether a dictionary stands right behind another one, as items of a list or lines of their own do."""
@@ -129,9 +137,6 @@ class Choice:
     def _keyed(self, value: Pairs) -> bool:
         """Whether its keys are labels, as far as the labels are known."""
         return self.labels is None or any(self.labels.canonical(self._label(key)) for key, _ in value.items)
-
-    def _filled_labels(self) -> set[str]:
-        return {label for label, _ in self._said}
 
     def _label(self, key: Value) -> str:
         word = key if isinstance(key, str) else str(key)
@@ -154,8 +159,11 @@ def _says_nothing(value: Value) -> bool:
 
 
 def only_numbers(value: Value) -> bool:
-    """Whether the values of a dictionary are confidences, counts or offsets: numbers, and no string among them."""
-    leaves: list[Value] = [one for _, one in value.items] if isinstance(value, Pairs) else []
+    """Whether the values of a dictionary, or of a list of such, are confidences, counts or offsets: only numbers."""
+    each = value.items if isinstance(value, Series) else [value]
+    if not all(isinstance(item, Pairs) for item in each):
+        return False
+    leaves: list[Value] = [one for item in each if isinstance(item, Pairs) for _, one in item.items]
     numbers = 0
     while leaves:
         leaf = leaves.pop()

@@ -52,6 +52,7 @@ def test_what_is_said_behind_a_whole_answer_does_not_replace_it(behind: str) -> 
         ('[{"Ann": "person"}]\n\nOther: []', "list", [("person", "Ann")]),
         ('[{"Ann": "person"}]\n\nNote that [{"Monday": "date"}] was left out.', "list", [("person", "Ann")]),
         ('[{"Ann": "person"}]\n\nConfidence: {"Ann": 0.9}', "list", [("person", "Ann")]),
+        ('[{"Ann": "person"}]\n\nConfidence: [{"Ann": 0.9}]', "list", [("person", "Ann")]),
         ('Here: ["Ann"]. Others: []', "names", [("", "Ann")]),
         ('["Ann"]\n\nNot included: ["Monday"]', "names", [("", "Ann")]),
     ],
@@ -87,6 +88,11 @@ def test_an_answer_or_a_correction_that_is_announced_counts(text: str, expected:
 )
 def test_dictionaries_of_different_labels_are_one_answer(text: str) -> None:
     assert said(text) == SAID
+
+
+def test_mentions_that_are_justified_one_by_one_are_one_answer() -> None:
+    text = '- {"Ann": "PER"}: a person\n- {"Bo": "PER"}: another\n- {"Rome": "LOC"}: a city'
+    assert said(text) == [("PER", "Ann"), ("PER", "Bo"), ("LOC", "Rome")]
 
 
 def test_lists_of_names_on_lines_of_their_own_are_one_answer() -> None:
