@@ -15,7 +15,8 @@ MOST_MARKS = 6
 _PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">", "《": "》", "【": "】", "〈": "〉", "「": "」", "『": "』"}
 _TWICE = re.compile(r"``|''")
 _DOUBLE = frozenset('"“”„‟″«»〝〞〟＂')
-_DOTTED = re.compile(r"\b[^\W\d_]\.[^\W\d_]$")  # the `U.S` of an abbreviation, to which its last full stop belongs
+# The `U.S` or `Ph.D` of an abbreviation, to which its last full stop belongs.
+_DOTTED = re.compile(r"\b[^\W\d_](?:[^\W\d_]{0,2}\.|\.\s)[^\W\d_]$")
 _INITIAL = re.compile(r"\b(?:[^\W\d_]|inc|ltd|corp|co|bros|jr|sr|st|dr|mr|mrs|ms)$", re.IGNORECASE)
 
 
@@ -25,10 +26,11 @@ def edges(text: str, said: str, start: int, end: int) -> Iterator[tuple[Span, st
     Punctuation that the mention has and the text has not is peeled off from outside, so long as no bracket or quote
     stays behind alone.
     """
-    head, tail, kept_stop = _around(said)
+    head, tail, own_stop = _around(said)
+    dotted = _dotted(text[max(start, end - REACH) : end])
     befores = _reach(head, text[max(0, start - REACH) : start][::-1])
-    afters = _reach(tail, text[end : end + REACH], kept_stop=kept_stop)
-    if len(afters) == 1 and _DOTTED.search(text, start, end) and text.startswith(".", end):
+    afters = _reach(tail, text[end : end + REACH], stop=APART if dotted and own_stop == NEVER else own_stop)
+    if len(afters) == 1 and dotted and text.startswith(".", end):
         yield Span(start, end + 1), said
     sides = [(i, j) for i in range(len(afters)) for j in range(len(befores))]
     for i, j in sorted(sides, key=lambda side: -sum(side)):
@@ -44,9 +46,9 @@ def with_marks(text: str, said: str, start: int, end: int) -> Span:
 
 
 @lru_cache(maxsize=256)
-def _around(said: str) -> tuple[str, str, bool]:
-    """The punctuation before and behind a mention, from inside out, and whether its full stop may stand apart."""
-    return _marks(said[::-1]), _marks(said), _keeps_stop(said)
+def _around(said: str) -> tuple[str, str, int]:
+    """The punctuation before and behind a mention, from inside out, and where its full stop may stand."""
+    return _marks(said[::-1]), _marks(said), _own_stop(said)
 
 
 def _marks(said: str) -> str:
@@ -58,14 +60,27 @@ def _marks(said: str) -> str:
     return "".join("".join(compatible(typography(char)) for char in tail).split())[:MOST_MARKS]
 
 
-def _keeps_stop(said: str) -> bool:
-    """Whether a full stop that the text sets apart may be the mention's: after an initial, or set apart there too."""
+NEVER, BESIDE, APART = range(3)
+
+
+def _own_stop(said: str) -> int:
+    """Where in a text that has no abbreviation the mention's full stop may stand.
+
+    Nowhere if it is that of an abbreviation; apart from the name after an initial, or where it is set apart here too.
+    """
     body = compatible(typography(said)).rstrip("'\"”’)]*` \t\n")
     before = body[:-1]
-    return body.endswith(".") and bool("." in before or before != before.rstrip() or _INITIAL.search(before))
+    if body.endswith(".") and _dotted(before[-REACH:]):
+        return NEVER
+    return APART if body.endswith(".") and (before != before.rstrip() or _INITIAL.search(before)) else BESIDE
 
 
-def _reach(marks: str, near: str, *, kept_stop: bool = True) -> list[int]:
+@lru_cache(maxsize=256)
+def _dotted(core: str) -> bool:
+    return _DOTTED.search(compatible(core).rstrip()) is not None
+
+
+def _reach(marks: str, near: str, *, stop: int = APART) -> list[int]:
     """How far in `near` the first none, one, two ... of the marks reach, white space aside, as long as they match."""
     reach = [0]
     for mark in marks:
@@ -73,8 +88,8 @@ def _reach(marks: str, near: str, *, kept_stop: bool = True) -> list[int]:
         while at < len(near) and (near[at].isspace() or invisible(near[at])):
             at += 1
         # A full stop set apart in tokenised text ends the sentence.
-        stop = mark == "." and at > reach[-1] and not kept_stop
-        if stop or at >= len(near) or compatible(typography(near[at])) != mark:
+        ends = mark == "." and (stop == NEVER or (at > reach[-1] and stop == BESIDE))
+        if ends or at >= len(near) or compatible(typography(near[at])) != mark:
             break
         used = at + 1
         while mark == "'" and used < len(near) and near[used] == near[at] and near[at] in "'`":

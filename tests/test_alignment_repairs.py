@@ -113,6 +113,21 @@ def test_a_sentence_end_is_not_taken_into_a_tokenised_name() -> None:
     assert found("They work at Quill Inc. now .", "(Quill Inc.)") == "Quill Inc."
 
 
+@pytest.mark.parametrize(
+    ("text", "said", "expected"),
+    [
+        ("He flew to the US.", "U.S.", "US"),
+        ("cuts - RBA .", "R.B.A.", "RBA"),
+        ("a tale of H. P. Quillcraft .", "H. P. Quillcraft.", "H. P. Quillcraft"),
+        ("near Alder DC.", "Alder, D.C.", "Alder DC"),
+        ("the U.S .", "U.S.", "U.S ."),
+        ("the Ph.D. exam", "PhD", "Ph.D."),
+    ],
+)
+def test_a_full_stop_is_the_names_own_only_where_the_text_abbreviates(text: str, said: str, expected: str) -> None:
+    assert found(text, said) == expected
+
+
 def test_fuzzy_needs_the_stated_similarity_and_can_be_turned_off() -> None:
     text = "the Organisation of Rowers"
     assert one(text, "Organization of Rowers", 0.96).status == "lost"
