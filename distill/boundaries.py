@@ -21,6 +21,9 @@ _CLINGING = (
     (0x1160, 0x11FF), (0xD7B0, 0xD7FF), (0x0E33, 0x0E33), (0x0EB3, 0x0EB3), (0xFF9E, 0xFF9F), (0x200C, 0x200D),
     (0x1F3FB, 0x1F3FF), (0xE0020, 0xE007F),
 )  # fmt: skip
+# What shows a symbol, a digit or an ideograph in another form: no part of a word.
+_SELECTORS = ((0xFE00, 0xFE0F), (0x20E3, 0x20E3), (0xE0100, 0xE01EF))
+_PROLONGED = "ーｰ"  # the sound mark of the kana before it
 _FLAGS = re.compile("[\U0001f1e6-\U0001f1ff]{2,}")
 _STACKING = "\u1039\u17d2"  # Burmese and Khmer signs that put the next letter under the one before
 FAR = 32  # so many invisible characters are looked through for the letters on either side
@@ -39,6 +42,8 @@ def kind(char: str) -> int:
     """Part of a word in a script with spaces, in one without, or part of no word."""
     if is_spaceless(char) or _within(ord(char), _MORE_SPACELESS):
         return SPACELESS
+    if _within(ord(char), _SELECTORS):
+        return OTHER
     return SPACED if char.isalnum() or unicodedata.category(char)[0] == "M" else OTHER
 
 
@@ -77,6 +82,8 @@ def parted(text: str, position: int) -> bool:
         return False
     left, right = text[position - 1], text[position]
     if clings(right) or left == _JOINER or left in _STACKING:
+        return True
+    if right in _PROLONGED and kind(left) == SPACELESS:
         return True
     if not (_regional(left) and _regional(right)):
         return False

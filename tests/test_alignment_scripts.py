@@ -61,9 +61,17 @@ def test_odd_text_is_found_where_it_stands(text: str, said: str, expected: str) 
     assert found(text, said) == expected
 
 
+def test_an_emoji_before_a_name_is_no_part_of_its_word() -> None:
+    for emoji in ("❤️", "☀️", "3️⃣", "↔️", "ℹ️"):
+        assert found(f"I {emoji}Faro", "Faro") == "Faro", emoji
+    assert spans("❤️Faro and Faro", ("Faro", "X"), ("Faro", "X")) == [(2, 6), (11, 15)]
+    assert found("I ❤️ NY so", "❤ NY") == "❤️ NY"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("コンピューターを買う", "コンピュータ"),
         ("I met her in a cafe", "Me"),
         ("he is a fan", "US"),
         ("give us a hint", "US"),
