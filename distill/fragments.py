@@ -18,7 +18,8 @@ MOST_FRAGMENTS = 3
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)|[。！？]|\n\s*\n")
 
 
-_ELLIPSIS = re.compile(r"\w.*(?:\.\s?\.\s?\.|…).*\w", re.DOTALL)
+_CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
+_ELLIPSIS = re.compile(r"\.\s?\.\s?\.|…")
 
 
 def scatters(asked: Sequence[Piece]) -> bool:
@@ -60,7 +61,8 @@ class Fragments:
         if len(best) > 1:
             return None
         spans = [Span(group[0].start, group[-1].end) for group in self._groups(best[0])]
-        if _ELLIPSIS.search(said):
+        core = _CORE.search(said)
+        if core and _ELLIPSIS.search(core[0]):
             return Place(spans[0].start, spans[-1].end, LEVEL, "ellipsis")
         return Place(spans[0].start, spans[-1].end, LEVEL, "fragments", tuple(spans))
 

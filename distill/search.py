@@ -21,7 +21,7 @@ from distill.variants import ARTICLE, ESCAPE, FINAL_S, GLOSS, POSSESSIVE, varian
 
 VARIANT_LEVEL = 10
 _BRACKET = re.compile(r"\s*[(\[（]")
-_AROUND = re.compile(r"^\W+|\W+$")
+_CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
 _REFERENCE = re.compile(r"&#?\w+;$")
 NOT_IN_TEXT, PART_OF_CHARACTER = "not in the text", "only part of a character"
 
@@ -228,7 +228,8 @@ def _bare(said: str) -> str:
 
 
 def _core(text: str) -> str:
-    return _AROUND.sub("", text)
+    core = _CORE.search(text)
+    return core[0] if core else ""
 
 
 def _plainest(places: list[Place], demand: int) -> list[Place]:

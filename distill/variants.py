@@ -11,8 +11,8 @@ from distill.escapes import unescaped
 from distill.folding import QUOTES
 
 _ARTICLE = re.compile(r"^(?:the|an?)\s+(?=\S)", re.IGNORECASE)
-_GLOSS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*$")
-_POSSESSIVE = re.compile(r"\s*['’](?:s|S)?$")
+_GLOSS = re.compile(r"(?:\([^()]*\)|\[[^\[\]]*\])$")
+_POSSESSIVE = re.compile(r"['’][sS]?$")
 _AMPERSAND = re.compile(r"(?<=[^\W\d_])\s*[&＆]\s*(?=[^\W\d_])")
 _MARKUP = re.compile(r"^\s*<(\w+)(?:\s[^<>]*)?>(.*)</\1>\s*$", re.DOTALL)
 _INNER_ARTICLE = re.compile(r"(?<=\s)(?:the|an?)\s+", re.IGNORECASE)
@@ -46,7 +46,7 @@ VARIANTS: tuple[tuple[str, Callable[[str], str], int], ...] = (
     (ESCAPE, _without_escapes, 1),
     (AND, _other_and, 2),
     (ARTICLE, lambda said: _ARTICLE.sub("", said, count=1), 1),
-    (GLOSS, lambda said: _GLOSS.sub("", said), 2),
+    (GLOSS, lambda said: _GLOSS.sub("", said.rstrip()), 2),
     (POSSESSIVE, lambda said: _POSSESSIVE.sub("", said), 1),
     (FINAL_S, lambda said: said + "s", 3),
     (FINAL_S, lambda said: said + "S" if said[-1:].isupper() else said, 3),

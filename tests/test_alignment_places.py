@@ -27,6 +27,15 @@ def test_a_misspelt_name_may_stand_where_another_string_occurs_but_is_not_meant(
     assert [entity.span for entity in aligned.entities] == [(4, 16), (25, 37)]
 
 
+@pytest.mark.parametrize("filler", [" ", "\u200b", "\n", "\u00ad"])
+def test_a_long_run_of_what_is_no_letter_takes_no_longer_than_any_text(filler: str) -> None:
+    """Quadratic work on these would take minutes."""
+    run = filler * 300_000
+    for text, said in ((f"Faro{run}x", "Faro x"), ("Faro x", f"Faro{run}x"), ("Faro y", f"Faro{run}x")):
+        align(text, [Mention(said, "X")])
+    align("Faro met Tavira", [Mention("Faro Tavira" + "…" * 300_000, "X")])
+
+
 def test_a_place_that_a_mention_holds_is_not_given_to_a_misspelt_one() -> None:
     assert read("the Ostravanians met", ("Ostravanians", "X"), ("Ostravaniens", "Y")) == ["Ostravanians", None]
     both = ("Ostravanians", "X"), ("Ostravanians", "X")
