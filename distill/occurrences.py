@@ -30,6 +30,8 @@ from distill.words import words
 _DIGITS = re.compile(r"\d+")
 _THOUSANDS = re.compile(r"(?<=\d)[,'\u00a0\u2009\u202f](?=\d{3}(?!\d))")
 _POSSESSIVE = re.compile(r"'\s*s\b", re.IGNORECASE)
+_BEFORE_S = re.compile(r"(?<=\w)\s*'\s*(?=s\b)", re.IGNORECASE)
+_BEFORE_PLURAL = re.compile(r"(?<=[\dA-Z])\s*'\s*(?=s\b)")  # the apostrophe of 1990's and CD's
 _SEPARATORS = re.compile(r"[:;!?()\[\]{}]|(?<!\w)'|'(?!\w)")  # what stands between names rather than in one
 MOST_SYMBOLS = 20
 _LOOSE = frozenset(QUOTES + ".,;:()[]{}-–—…*")
@@ -237,13 +239,23 @@ def _trusted(level: int, found: str, said: str) -> bool:
         return False
     if level < PUNCTUATION:
         return True
-    one, other = (_THOUSANDS.sub("", typography(each)) for each in (found, said))
+    one, other = _alike(*(_THOUSANDS.sub("", typography(each)) for each in (found, said)))
     if any(pattern.findall(one) != pattern.findall(other) for pattern in (_DIGITS, _POSSESSIVE, _SEPARATORS)):
         return False
     letters = len(key(said))
     if level == JOINED:
         return letters >= 6 or (letters >= 4 and len(found.split()) == len(said.split()) == 1)
     return letters >= 4 or _letters(found) == _letters(said)
+
+
+def _alike(found: str, said: str) -> tuple[str, str]:
+    """Both without the apostrophe of an 's if the text alone has one, or the mention alone in a plural."""
+    plain, plural = _BEFORE_S.sub("", found), _BEFORE_PLURAL.sub("", said)
+    if plain != found and not _BEFORE_S.search(said):
+        return plain, said
+    if plural != said and plain == found and (match := difference(found, plural)) and match[0] < CASE:
+        return found, plural
+    return found, said
 
 
 def _letters(text: str) -> str:

@@ -21,6 +21,7 @@ from distill.variants import ARTICLE, ESCAPE, FINAL_S, GLOSS, POSSESSIVE, varian
 
 VARIANT_LEVEL = 10
 _BRACKET = re.compile(r"\s*[(\[（]")
+_INITIAL = re.compile(r"A\s?[^\w\s]")
 _CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
 _REFERENCE = re.compile(r"&#?\w+;$")
 NOT_IN_TEXT, PART_OF_CHARACTER = "not in the text", "only part of a character"
@@ -100,7 +101,8 @@ class Search:
         near = _plainest([place for place in spelt if not within(place.span, held)], demand)
         if near and not any(self._reads(place, bare) for place in near):
             # "a pen-name" is rather the text's "pen-name" than its "a Pen name", and not the end of "a.k.a. pen-name".
-            near = self._open(said, demand, held, ARTICLE) or near
+            initial = said.startswith("A ") and any(self._initial(place) for place in near)
+            near = (not initial and self._open(said, demand, held, ARTICLE)) or near
         near = near or self._open(said, demand, held) or self._source.inside(bare)
         if near and len(near) >= demand:
             return near
@@ -125,6 +127,10 @@ class Search:
         """Whether the place reads what was said with no punctuation put in or left out between its letters."""
         match = difference(_core(self._source.text[place.start : place.end]), _core(said))
         return match is not None and match[0] < PUNCTUATION
+
+    def _initial(self, place: Place) -> bool:
+        """Whether the place begins with an A that is no article: `A. Quill`, `A-Levels`."""
+        return _INITIAL.match(self._source.text, place.start) is not None
 
     def _open(self, said: str, demand: int, held: list[Span], only: str = "") -> list[Place]:
         return [place for place in self._variants(said, demand, only) if not within(place.span, held)]

@@ -113,6 +113,8 @@ def test_an_abbreviation_keeps_its_last_full_stop_whatever_else_slips() -> None:
 def test_an_initial_is_no_article() -> None:
     for said in ("`A Quill`", "A Quill.", '"A Quill"'):
         assert found("O Quill (Faro) and A Quill (Tavira)", said) == "A Quill", said
+    assert found("A. Quill 51", "A Quill") == "A. Quill"
+    assert found("He sat A-Levels", "A Levels") == "A-Levels"
 
 
 def test_the_most_of_the_punctuation_that_was_said_is_kept() -> None:

@@ -48,6 +48,25 @@ def test_ways_of_writing_one_name_find_each_other(text: str, said: str, expected
     assert one(text, said).how == how
 
 
+@pytest.mark.parametrize(
+    ("text", "said", "expected"),
+    [
+        ("Quill's sold", "Quills", "Quill's"),
+        ("at Levin's and Vance & Moor's", "Vance & Moors", "Vance & Moor's"),
+        ("at Quill 's of Faro", "Quills", "Quill 's"),
+        ("the 1990s were", "1990's", "1990s"),
+        ("in the 1980s and 1980", "1980's", "1980s"),
+        ("the 80s were", "80's", "80s"),
+        ("an F-16 and two F-16s", "F-16's", "F-16s"),
+        ("the USS Alder of the US", "US's", "US"),
+        ("the Lion and the Lions", "Lion's", "Lion"),
+        ("the Lion won", "Lions", "Lion"),
+    ],
+)
+def test_an_apostrophe_before_an_s_goes_by_the_letters_that_were_said(text: str, said: str, expected: str) -> None:
+    assert found(text, said) == expected
+
+
 def test_an_escape_that_is_none_stays_as_it_is() -> None:
     assert found("R&D; and &nosuch; here", "R&D") == "R&D"
     assert found("made of -LRX- wood", "-LRX- wood") == "-LRX- wood"
