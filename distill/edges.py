@@ -87,8 +87,11 @@ def _reach(marks: str, near: str, *, stop: int = APART) -> list[int]:
         at = reach[-1]
         while at < len(near) and (near[at].isspace() or invisible(near[at])):
             at += 1
+        if mark == "." and stop == NEVER:
+            reach.append(reach[-1])
+            continue
         # A full stop set apart in tokenised text ends the sentence.
-        ends = mark == "." and (stop == NEVER or (at > reach[-1] and stop == BESIDE))
+        ends = mark == "." and at > reach[-1] and stop == BESIDE
         if ends or at >= len(near) or compatible(typography(near[at])) != mark:
             break
         used = at + 1

@@ -15,12 +15,12 @@ from distill.escapes import Unescaped, unescaped
 from distill.folding import CASE, PUNCTUATION, difference, key
 from distill.fragments import Fragments, scatters
 from distill.fuzzy import Windows, covered, merged, resembles, within
+from distill.glosses import heads, names, restated
 from distill.occurrences import SAME_NAME, Piece, Place, Source, pieces
 from distill.regions import LONG, Regions
-from distill.variants import ARTICLE, ESCAPE, FINAL_S, GLOSS, POSSESSIVE, variants
+from distill.variants import AND, ARTICLE, ESCAPE, FINAL_S, GLOSS, POSSESSIVE, other_and, variants
 
 VARIANT_LEVEL = 10
-_BRACKET = re.compile(r"\s*[(\[（]")
 _INITIAL = re.compile(r"A\s?[^\w\s]")
 _CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
 _REFERENCE = re.compile(r"&#?\w+;$")
@@ -115,13 +115,16 @@ class Search:
         plain, source = self._plain
         if not plain:
             return []
-        places = []
         form = unescaped(said)
-        for place in source.exact(form) or _plainest(source.equal(form), demand):
-            start, end = plain.written(place.span)
-            if end - start != place.end - place.start and fits(self._source.text, start, end):
-                places.append(replace(place, start=start, end=end))
-        return _renamed(places, ESCAPE)
+        for name, each in ((ESCAPE, form), (f"{ESCAPE}, {AND}", other_and(form))):
+            places = []
+            for place in source.exact(each) or _plainest(source.equal(each), demand):
+                start, end = plain.written(place.span)
+                if end - start != place.end - place.start and fits(self._source.text, start, end):
+                    places.append(replace(place, start=start, end=end))
+            if places:
+                return _renamed(places, name)
+        return []
 
     def _reads(self, place: Place, said: str) -> bool:
         """Whether the place reads what was said with no punctuation put in or left out between its letters."""
@@ -160,23 +163,39 @@ class Search:
             places = self._source.exact(other) or _plainest(self._source.equal(other), demand)
             most = PUNCTUATION if len(key(other)) >= 6 else CASE
             places = [place for place in places if place.level < most]
-            if places and not any(self._glossed(name, place) for place in places):
+            gloss = said[said.find(other) + len(other) :].strip() if name == GLOSS else ""
+            if places and not (gloss and self._restated(gloss, places)):
                 return _renamed(places, name)
         cut = ((name, self._source.inside(other)) for name, other in forms if name in (ESCAPE, ARTICLE, POSSESSIVE))
         return next((_renamed(places, name) for name, places in cut if places), [])
 
-    def _glossed(self, name: str, place: Place) -> bool:
-        """Whether the mention's gloss was dropped where the text has one as well: then it is only misspelt."""
-        return name == GLOSS and _BRACKET.match(self._source.text, place.end) is not None
+    def _restated(self, gloss: str, places: list[Place]) -> bool:
+        """Whether the text has the gloss as well: then it is only misspelt."""
+        return any(restated(gloss, self._source.text, place.end) for place in places)
+
+    def _explained(self, said: str, taken: list[Span], *, number: bool = False) -> list[Place]:
+        """Places of the name in a mention that is counted or explained (or just counted), where it stands just so."""
+        for head, gloss in heads(said):
+            if number and gloss:
+                break
+            places = [place for place in self._source.exact(head) if not covered(place.span, taken)]
+            if places:
+                told = gloss and (names(gloss, self._source.exact) or self._restated(gloss, places))
+                return [] if told else _renamed(places, GLOSS)
+        return []
 
     def _resembling(self, said: str, taken: list[Span]) -> Found:
         """Fuzzy places outside all others, or else the ordered fragments of the mention."""
         asked = pieces(said)
+        if counted := self._explained(said, taken, number=True):
+            return _left_to_right(counted)
         places, why = self._near(said, asked, taken)
         if places:
             return _left_to_right(places)
         if scattered := self._scattered(said, asked):
             return Found((scattered,))
+        if why == NOT_IN_TEXT and (places := self._explained(said, taken)):
+            return _left_to_right(places)
         return Found(why=PART_OF_CHARACTER if why == NOT_IN_TEXT and self._parts(_bare(said)) else why)
 
     def _near(self, said: str, asked: list[Piece], taken: list[Span]) -> tuple[list[Place], str]:

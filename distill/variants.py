@@ -9,9 +9,9 @@ from itertools import islice
 
 from distill.escapes import unescaped
 from distill.folding import QUOTES
+from distill.glosses import without_gloss
 
 _ARTICLE = re.compile(r"^(?:the|an?)\s+(?=\S)", re.IGNORECASE)
-_GLOSS = re.compile(r"(?:\([^()]*\)|\[[^\[\]]*\])$")
 _POSSESSIVE = re.compile(r"['’][sS]?$")
 _AMPERSAND = re.compile(r"(?<=[^\W\d_])\s*[&＆]\s*(?=[^\W\d_])")
 _MARKUP = re.compile(r"^\s*<(\w+)(?:\s[^<>]*)?>(.*)</\1>\s*$", re.DOTALL)
@@ -33,7 +33,7 @@ def _without_escapes(said: str) -> str:
     return unescaped(html.unescape(_ESCAPE.sub(read, _MARKUP.sub(r"\2", said))))
 
 
-def _other_and(said: str) -> str:
+def other_and(said: str) -> str:
     """`Quill & Vance` for `Quill and Vance`, and the other way round."""
     if " and " in said:
         return said.replace(" and ", " & ")
@@ -44,9 +44,10 @@ _AROUND = QUOTES + " \t\n*_,;"
 ESCAPE, AND, ARTICLE, GLOSS, POSSESSIVE, FINAL_S = "escape", "ampersand", "article", "gloss", "possessive", "final s"
 VARIANTS: tuple[tuple[str, Callable[[str], str], int], ...] = (
     (ESCAPE, _without_escapes, 1),
-    (AND, _other_and, 2),
+    (AND, other_and, 2),
+    (f"{ESCAPE}, {AND}", lambda said: other_and(_without_escapes(said)), 2),
     (ARTICLE, lambda said: _ARTICLE.sub("", said, count=1), 1),
-    (GLOSS, lambda said: _GLOSS.sub("", said.rstrip()), 2),
+    (GLOSS, without_gloss, 2),
     (POSSESSIVE, lambda said: _POSSESSIVE.sub("", said), 1),
     (FINAL_S, lambda said: said + "s", 3),
     (FINAL_S, lambda said: said + "S" if said[-1:].isupper() else said, 3),

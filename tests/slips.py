@@ -124,6 +124,34 @@ def escaped(said: Said, random: Random) -> Said:
     return said.accented().each(change)
 
 
+def dots(said: Said, random: Random) -> Said:
+    """Full stops in short words of capitals, `R.B.A.`."""
+
+    def change(text: str) -> str:
+        dotted = re.sub(r"\b[A-Z]{2,3}\b", lambda word: "".join(f"{letter}." for letter in word[0]), text)
+        return dotted if dotted == text else _absent(dotted, text, said.text)
+
+    return said.each(change)
+
+
+def apostrophe(said: Said, random: Random) -> Said:
+    """The apostrophe left off, `Macys` and `OBrien`."""
+    return said.each(lambda text: re.sub(r"(?<=\w)\s?['’](?=s\b)|(?<=\w)['’](?=\w)", "", text))
+
+
+def explained(said: Said, random: Random) -> Said:
+    """What the name is behind it, or its number in the list before it."""
+    shapes = ("%s (a name)", "%s: a name", "%s - a name", "%s – some name", "1. %s", "2) %s", "- %s: a name")
+
+    def change(text: str) -> str:
+        shaped = random.choice(shapes) % text
+        # Where the text counts the name itself, or it is no more than a letter or two, nothing tells the two apart.
+        counted = re.search(rf"\d\W*{re.escape(text)}", said.text) and shaped[0].isdigit()
+        return text if counted or len(text) < 3 else shaped
+
+    return said.each(change)
+
+
 def typo(said: Said, random: Random) -> Said:
     """One letter dropped, doubled, replaced or exchanged with the next in a mention of at least six letters."""
 
@@ -169,6 +197,7 @@ MENTION_SLIPS: dict[str, Slip] = {
     "case": case, "quotes": quotes, "NFD": decomposed, "NFD text": decomposed_text, "NFKC": compatible,
     "accents": accents, "zero width": zero_width, "white space": white_space, "joined": joined, "split": split,
     "wrapped": wrapped, "article": article, "possessive": possessive, "final s": final_s, "escaped": escaped,
+    "dots": dots, "apostrophe": apostrophe, "explained": explained,
     "repeats": repeats, "reordered": reordered, "two at once": two_at_once, "typo (fuzzy)": typo,
 }  # fmt: skip
 

@@ -121,6 +121,7 @@ def test_a_sentence_end_is_not_taken_into_a_tokenised_name() -> None:
         ("a tale of H. P. Quillcraft .", "H. P. Quillcraft.", "H. P. Quillcraft"),
         ("near Alder DC.", "Alder, D.C.", "Alder DC"),
         ("the U.S .", "U.S.", "U.S ."),
+        ("the union (RBA) met", "union (R.B.A.)", "union (RBA)"),
         ("the Ph.D. exam", "PhD", "Ph.D."),
     ],
 )

@@ -29,6 +29,8 @@ from distill.escapes import Unescaped
         ("they don't Stop here", "do n't Stop", "don't Stop", "tokenisation"),
         ("by Quill & Vance", "Quill and Vance", "Quill & Vance", "ampersand"),
         ("by Quill and Vance", "Quill & Vance", "Quill and Vance", "ampersand"),
+        ("by Quill and Vance", "Quill &amp; Vance", "Quill and Vance", "escape, ampersand"),
+        ("by Quill &amp; Vance", "Quill and Vance", "Quill &amp; Vance", "escape, ampersand"),
         ("Ada's Boat sank", "Ada Boat", "Ada's Boat", "possessive"),
         ("the Rowers' Club", "Rowers Club", "Rowers' Club", "possessive"),
         ("the Ada Boat sank", "Ada's Boat", "Ada Boat", "possessive"),
@@ -46,6 +48,36 @@ from distill.escapes import Unescaped
 def test_ways_of_writing_one_name_find_each_other(text: str, said: str, expected: str, how: str) -> None:
     assert found(text, said) == expected
     assert one(text, said).how == how
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["Ada Quill - a rower", "Ada Quill – a rower", "Ada Quill: rower", "1. Ada Quill", "2) Ada Quill (PER)",
+     "- Ada Quill: a rower", "Ada Quill (PER)"],
+)  # fmt: skip
+def test_a_name_is_found_without_its_number_and_its_explanation(said: str) -> None:
+    for text in ("Ada Quill won", "Ada Quill ( New Alder ) won", "Ada Quill : 41.3"):
+        assert found(text, said) == "Ada Quill", text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("they saw Tides: Home", "Tides: Away"),  # part of another title
+        ("they saw Tides ( Hame )", "Tides (Homes)"),  # rather that one, misspelt
+        ("Faro came second to Tavira", "Tavira - Faro"),  # two names
+        ("in 1996 Faro won", "Faro - 1996"),
+        ("they want to row", "to: row home"),
+        ("FARO won", "Faro: a town"),  # not the very name
+    ],
+)
+def test_what_only_looks_like_an_explanation_is_not_cut_off(text: str, said: str) -> None:
+    assert found(text, said) is None
+
+
+def test_an_explained_name_leaves_the_place_of_another_mention_alone() -> None:
+    outcomes = align("Ada Quill won", [Mention("Ada Quill", "PER"), Mention("Ada Quill: a club", "ORG")]).outcomes
+    assert [outcome.status for outcome in outcomes] == ["exact", "lost"]
 
 
 @pytest.mark.parametrize(
