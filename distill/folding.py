@@ -11,7 +11,7 @@ from itertools import accumulate
 
 from distill.boundaries import SPACED, invisible, kind
 
-QUOTES = "'\"‘’‚‛“”„‟′″‴`´ʹʺʻʼʽˈˊˋ«»‹›＇＂「」『』〝〞〟"
+QUOTES = "'\"‘’‚‛“”„‟′″‴`´ʹʺʻʼʽˈˊˋ«»‹›＇＂「」『』〝〞〟׳״"
 DASHES = "-‐‑‒–—―−⁃﹘﹣－"
 # Marks that spellings of one name differ in: Latin, Greek and Cyrillic accents, Hebrew points, Arabic vowels,
 # variation selectors. Other scripts' marks are letters of their own and stay.
@@ -46,8 +46,13 @@ def typography(text: str) -> str:
 
 
 def compatible(text: str) -> str:
-    """NFKC without invisible characters."""
-    return "".join(char for char in unicodedata.normalize("NFKC", text) if not invisible(char))
+    """NFKC without invisible characters, digits as 0 to 9."""
+    return "".join(_digit(char) for char in unicodedata.normalize("NFKC", text) if not invisible(char))
+
+
+def _digit(char: str) -> str:
+    """`3` for the Arabic, Thai or Devanagari digit; every other character as it is."""
+    return char if char.isascii() or not char.isdecimal() else str(unicodedata.decimal(char))
 
 
 def untokenised(text: str) -> str:
@@ -135,7 +140,7 @@ class _Keys(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", chr(code)).casefold())
-        left = "".join(_STROKES.get(each, each) for each in folded if self._stays(each))
+        left = "".join(_digit(_STROKES.get(each, each)) for each in folded if self._stays(each))
         if len(self) < 65536:
             self[code] = left
         return left

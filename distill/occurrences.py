@@ -30,6 +30,7 @@ from distill.words import words
 _DIGITS = re.compile(r"\d+")
 _THOUSANDS = re.compile(r"(?<=\d)[,'\u00a0\u2009\u202f](?=\d{3}(?!\d))")
 _POSSESSIVE = re.compile(r"'\s*s\b", re.IGNORECASE)
+_DIGIT_JOIN = re.compile(r"(?<=[^\W\d_])\s(?=\d)|(?<=\d)\s(?=[^\W\d_])")
 _BEFORE_S = re.compile(r"(?<=\w)\s*'\s*(?=s\b)", re.IGNORECASE)
 _BEFORE_PLURAL = re.compile(r"(?<=[\dA-Z])\s*'\s*(?=s\b)")  # the apostrophe of 1990's and CD's
 _SEPARATORS = re.compile(r"[:;!?()\[\]{}]|(?<!\w)'|'(?!\w)")  # what stands between names rather than in one
@@ -243,6 +244,8 @@ def _trusted(level: int, found: str, said: str) -> bool:
     if any(pattern.findall(one) != pattern.findall(other) for pattern in (_DIGITS, _POSSESSIVE, _SEPARATORS)):
         return False
     letters = len(key(said))
+    if level == JOINED and letters >= 3 and _DIGIT_JOIN.sub("", one) == _DIGIT_JOIN.sub("", other):
+        return True  # `MI 6`, `5 km`
     if level == JOINED:
         return letters >= 6 or (letters >= 4 and len(found.split()) == len(said.split()) == 1)
     return letters >= 4 or _letters(found) == _letters(said)
