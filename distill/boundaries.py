@@ -27,6 +27,7 @@ _PROLONGED = "ーｰ"  # the sound mark of the kana before it
 _FLAGS = re.compile("[\U0001f1e6-\U0001f1ff]{2,}")
 _STACKING = "\u1039\u17d2"  # Burmese and Khmer signs that put the next letter under the one before
 FAR = 32  # so many invisible characters are looked through for the letters on either side
+_CHAINED = re.compile(r"\.[^\W\d_]\.[^\W\d_]\.")  # within the stops of one abbreviation
 _JOINER = "\u200d"
 _GLUE = frozenset("-‐‑–./_@&+:·")
 _HANDLES = frozenset("#@")
@@ -107,9 +108,15 @@ def _hangul(char: str) -> bool:
 
 def fits(text: str, start: int, end: int) -> bool:
     """Whether `[start, end)` begins and ends at boundaries; a Korean particle may follow its noun."""
-    if start >= end or joined(text, start):
+    if start >= end or joined(text, start) or _chained(text, end):
         return False
     return not joined(text, end) or (_hangul(text[end - 1]) and _hangul(text[end]))
+
+
+def _chained(text: str, end: int) -> bool:
+    """Whether the stops of one abbreviation go on here, as behind the `U.S.` of `U.S.A.`."""
+    stop = end - 1 if text[end - 1] == "." else end
+    return stop >= 2 and text.startswith(".", stop) and _CHAINED.match(text, stop - 2) is not None
 
 
 def glued(text: str, start: int, end: int) -> bool:

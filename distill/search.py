@@ -12,7 +12,7 @@ from distill.assignment import overlaps
 from distill.boundaries import fits, invisible, parted
 from distill.document import Span
 from distill.escapes import Unescaped, unescaped
-from distill.folding import CASE, PUNCTUATION, difference, key
+from distill.folding import CASE, PUNCTUATION, difference, key, unspaced
 from distill.fragments import Fragments, scatters
 from distill.fuzzy import Windows, covered, merged, resembles, within
 from distill.glosses import heads, names, restated
@@ -145,7 +145,9 @@ class Search:
         an s, they do not add one. But in an answer that copies everything else "Ford" in the "Ford Fund" is not the
         verb.
         """
-        further = [place for place in self._source.equal(_bare(said)) if place.level <= SAME_NAME]
+        equal = self._source.equal(_bare(said))
+        further = [place for place in equal if place.level <= SAME_NAME or self._dotted(place, said)]
+        further += self._escaped(_bare(said), short)
         name = self._copied and not said.islower() and not any(char.isspace() for char in said)
         further = [place for place in further if not covered(place.span, held) and not (name and place.lower)]
         if len(further) < short:
@@ -153,6 +155,11 @@ class Search:
             longer = (place for place in more if place.end - place.start > len(_bare(said)))
             further += [place for place in longer if not covered(place.span, held)]
         return further
+
+    def _dotted(self, place: Place, said: str) -> bool:
+        """Whether only full stops tell the two apart, as in `U.S.` and `US`."""
+        one, other = (unspaced(each).replace(".", "") for each in (self._source.text[slice(*place.span)], said))
+        return one == other and one.isupper() and not any(char.isdigit() for char in one)
 
     def _variants(self, said: str, demand: int, only: str = "") -> list[Place]:
         """Places of the mention without what teachers add, or with what they leave off."""

@@ -29,6 +29,15 @@ from distill.escapes import Unescaped
         ("they don't Stop here", "do n't Stop", "don't Stop", "tokenisation"),
         ("by Quill & Vance", "Quill and Vance", "Quill & Vance", "ampersand"),
         ("by Quill and Vance", "Quill & Vance", "Quill and Vance", "ampersand"),
+        ('אמר צה"ל היום', "צה״ל", 'צה"ל', "quotes"),
+        ("אמר צה״ל היום", 'צה"ל', "צה״ל", "quotes"),
+        ("an MP5 gun", "MP 5", "MP5", "joined words"),
+        ("the MI 6 man", "MI6", "MI 6", "joined words"),
+        ("ran 5 km home", "5km", "5 km", "joined words"),
+        ("ปี ๒๕๖๗ นี้", "2567", "๒๕๖๗", "unicode"),
+        ("عام ٢٠٢٤ هنا", "2024", "٢٠٢٤", "unicode"),
+        ("in 2024 too", "٢٠٢٤", "2024", "unicode"),
+        ("the U.S.A. and the US", "U.S.", "US", "punctuation"),
         ("by Quill and Vance", "Quill &amp; Vance", "Quill and Vance", "escape, ampersand"),
         ("by Quill &amp; Vance", "Quill and Vance", "Quill &amp; Vance", "escape, ampersand"),
         ("Ada's Boat sank", "Ada Boat", "Ada's Boat", "possessive"),
@@ -97,6 +106,28 @@ def test_an_explained_name_leaves_the_place_of_another_mention_alone() -> None:
 )
 def test_an_apostrophe_before_an_s_goes_by_the_letters_that_were_said(text: str, said: str, expected: str) -> None:
     assert found(text, said) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("the A 1 road", "a1"),
+        ("only a 1 percent rise", "A1"),
+        ("the U.S.S.R. met", "US"),
+        ("the U.S.A. met", "U.S."),
+    ],
+)
+def test_digits_apart_and_half_an_abbreviation_are_no_name(text: str, said: str) -> None:
+    assert found(text, said) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "times"),
+    [("the U.S. and US and U.S.", "US", 3), ("the US and U.S.", "U.S.", 2), ("AT&amp;C and AT&C", "AT&C", 2)],
+)
+def test_a_repeat_takes_the_other_ways_to_write_the_name(text: str, said: str, times: int) -> None:
+    outcomes = align(text, [Mention(said, "X")] * times).outcomes
+    assert len({entity.span for outcome in outcomes for entity in outcome.entities}) == times
 
 
 def test_an_escape_that_is_none_stays_as_it_is() -> None:
