@@ -15,6 +15,7 @@ ALIKE = 0.65  # from here on a gloss may be the text's own, only misspelt
 _NUMBER = re.compile(r"\s*(?:\(?\d{1,3}[.)]|[-*•])\s+(?=\S)")
 _MARK = re.compile(r"(?<=\S):\s|：|(?<=\s)[-–—:]\s")
 _BRACKETS = re.compile(r"(?:\([^()]*\)|\[[^\[\]]*\])$")
+_UNBRACKETED = re.compile(r"[()\[\]（）]")
 _GOES_ON = re.compile(r"\s*([(\[（]|[:：\-–—])")
 
 
@@ -49,7 +50,8 @@ def restated(gloss: str, text: str, end: int) -> bool:
     wanted = key(gloss)[:40]
     if len(wanted) < 3 or not (bracketed or gloss.lstrip(" :：-–—")[:1].islower()):
         return True
-    there = key(text[goes_on.end() : goes_on.end() + 80])[: len(wanted)]
+    there = text[goes_on.end() : goes_on.end() + 80]
+    there = key(_UNBRACKETED.split(there, maxsplit=1)[0]) if bracketed else key(there)[: len(wanted)]
     return SequenceMatcher(None, wanted, there, autojunk=False).ratio() >= ALIKE
 
 

@@ -65,7 +65,7 @@ def test_ways_of_writing_one_name_find_each_other(text: str, said: str, expected
      "- Ada Quill: a rower", "Ada Quill (PER)"],
 )  # fmt: skip
 def test_a_name_is_found_without_its_number_and_its_explanation(said: str) -> None:
-    for text in ("Ada Quill won", "Ada Quill ( New Alder ) won", "Ada Quill : 41.3"):
+    for text in ("Ada Quill won", "Ada Quill ( New Alder ) won", "Ada Quill ( Perlavia ) won", "Ada Quill : 41.3"):
         assert found(text, said) == "Ada Quill", text
 
 
