@@ -23,7 +23,7 @@ _CLINGING = (
 )  # fmt: skip
 # What shows a symbol, a digit or an ideograph in another form: no part of a word.
 _SELECTORS = ((0xFE00, 0xFE0F), (0x20E3, 0x20E3), (0xE0100, 0xE01EF))
-_PROLONGED = "ーｰ"  # the sound mark of the kana before it
+_PROLONGED, _KANA = "ーｰ", re.compile("[\u3041-\u30ff\uff66-\uff9d]")  # the sound mark of the kana before it
 _FLAGS = re.compile("[\U0001f1e6-\U0001f1ff]{2,}")
 _STACKING = "\u1039\u17d2"  # Burmese and Khmer signs that put the next letter under the one before
 FAR = 32  # so many invisible characters are looked through for the letters on either side
@@ -84,7 +84,7 @@ def parted(text: str, position: int) -> bool:
     left, right = text[position - 1], text[position]
     if clings(right) or left == _JOINER or left in _STACKING:
         return True
-    if right in _PROLONGED and kind(left) == SPACELESS:
+    if right in _PROLONGED and _KANA.match(left):
         return True
     if not (_regional(left) and _regional(right)):
         return False
