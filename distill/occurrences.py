@@ -32,7 +32,7 @@ _THOUSANDS = re.compile(r"(?<=\d)[,'\u00a0\u2009\u202f](?=\d{3}(?!\d))")
 _POSSESSIVE = re.compile(r"'\s*s\b", re.IGNORECASE)
 _DIGIT_JOIN = re.compile(r"(?<=[^\W\d_])\s(?=\d)|(?<=\d)\s(?=[^\W\d_])")
 _BEFORE_S = re.compile(r"(?<=\w)\s*'\s*(?=s\b)", re.IGNORECASE)
-_BEFORE_PLURAL = re.compile(r"(?<=[\dA-Z])\s*'\s*(?=s\b)")  # the apostrophe of 1990's and CD's
+_BEFORE_PLURAL = re.compile(r"(?<=\d)\s*'\s*(?=s\b)")  # the apostrophe of 1990's and F-16's
 _SEPARATORS = re.compile(r"[:;!?()\[\]{}]|(?<!\w)'|'(?!\w)")  # what stands between names rather than in one
 MOST_SYMBOLS = 20
 _LOOSE = frozenset(QUOTES + ".,;:()[]{}-–—…*")
@@ -252,7 +252,7 @@ def _trusted(level: int, found: str, said: str) -> bool:
 
 
 def _alike(found: str, said: str) -> tuple[str, str]:
-    """Both without the apostrophe of an 's if the text alone has one, or the mention alone in a plural."""
+    """Both without the apostrophe of an 's if the text alone has one, or the mention alone in a number's plural."""
     plain, plural = _BEFORE_S.sub("", found), _BEFORE_PLURAL.sub("", said)
     if plain != found and not _BEFORE_S.search(said):
         return plain, said

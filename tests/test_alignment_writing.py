@@ -101,6 +101,7 @@ def test_an_explained_name_leaves_the_place_of_another_mention_alone() -> None:
         ("an F-16 and two F-16s", "F-16's", "F-16s"),
         ("the USS Alder of the US", "US's", "US"),
         ("the Lion and the Lions", "Lion's", "Lion"),
+        ("one GP of the GPs", "GP's", "GP"),
         ("the Lion won", "Lions", "Lion"),
     ],
 )
