@@ -215,10 +215,11 @@ class Gathered:
                 self._add(item.text, label)
 
     def says_no_label(self) -> bool:
-        """Whether something is said, and none of it under a label that counts."""
+        """Whether something is said, and none of it under a label that counts, or that the set is glad to drop."""
         if self.labels is None or any(self._all_known([mention.label]) for mention in self.mentions):
             return False
-        return bool(self.strange or (self.mentions and not self.known))
+        unknown = self.mentions and not self.known and self.labels.other == "error"
+        return bool(self.strange or unknown)
 
     def _has_lists(self, value: Value) -> bool:
         """Whether this is the answer under a key of the model's own, as in `{"arguments": {"PER": [...]}}`."""

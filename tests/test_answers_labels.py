@@ -103,3 +103,10 @@ def test_the_error_of_a_server_holds_no_open_types(text: str) -> None:
 
 def test_a_mention_of_an_error_among_others_is_a_mention() -> None:
     assert said('[{"Ann": "person"}, {"error": "concept"}]', "list", None) == [("person", "Ann"), ("concept", "error")]
+
+
+def test_a_set_that_drops_other_labels_is_content_with_them_alone() -> None:
+    dropping = LabelSet(KNOWN.labels, other="drop")
+    assert said('{"DATE": ["Monday"]}', labels=dropping) == [("DATE", "Monday")]
+    with pytest.raises(UnparsedAnswer, match="no label of the dictionary is known"):
+        said('{"DATE": ["Monday"]}')
