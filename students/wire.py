@@ -123,6 +123,8 @@ class Wire(HttpToolsProtocol):
         self._timer = None
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
+        elif not self._whole:  # another request's answer is still to come
+            self._wait()
 
     def _refuse(self, status: str, sentence: str) -> None:
         body = said(sentence)
