@@ -24,6 +24,9 @@ from students.trace import trace
 
 TURN = 50
 """Windows that one graph takes before the next."""
+FULL = (25, 20)
+"""Windows of a full call, and their tokens."""
+REPEAT = 12
 
 
 def main() -> None:
@@ -62,6 +65,17 @@ def main() -> None:
             f"{name:42}{1000 * seconds[name] / len(windows):6.2f} ms  {other:4} other tags  "
             f"logits {distances.mean():.4f} away, {distances.max():.2f} at the most"
         )
+    ids = np.random.default_rng(0).integers(1000, 20_000, FULL)
+    print(f"calls of {FULL[0]} windows of {FULL[1]} tokens, ms a window, the best of {REPEAT}:")
+    for name, session in sessions.items():
+        print(f"{name:42}{1000 * min(seconds_of(session, ids) for _ in range(REPEAT)) / len(ids):6.2f}")
+
+
+def seconds_of(session: onnxruntime.InferenceSession, ids: npt.NDArray[np.int64]) -> float:
+    """Processor time of one call."""
+    begun = time.process_time()
+    session.run(None, {"input_ids": ids})
+    return time.process_time() - begun
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class Blend:
         deck: list[int] = []
         hand: list[int] = []
         for shares in self.schedule.curve(self.epochs)[: epoch + 1]:
-            hand, deck = _deal(deck, round(shares[source] * size), size, chance)
+            hand, deck = _deal(deck, self._shown(shares[source], size), size, chance)
         return hand
 
 

@@ -136,8 +136,8 @@ def whole_or_not_at_all(path: str | Path) -> Iterator[TextIO]:
     `-` is standard output, which is written as it comes, and so is what is no file of the disk. A link stays one.
     """
     if in_place(path):
-        with Path(path).open("w", encoding="utf-8", newline="\n") as out:
-            yield out
+        with _opened(Path(path)) as device:
+            yield device
         return
     if str(path) == STREAM:
         sys.stdout.flush()
@@ -166,6 +166,13 @@ def whole_or_not_at_all(path: str | Path) -> Iterator[TextIO]:
         raise
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        return path.open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", path=path) from None
 
 
 @contextmanager

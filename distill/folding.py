@@ -45,6 +45,15 @@ def typography(text: str) -> str:
     return _REPEATED.sub(lambda run: run[0][0], text.translate(_TYPOGRAPHY))
 
 
+_CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
+
+
+def core(text: str) -> str:
+    """The text from its first to its last letter or digit."""
+    found = _CORE.search(text)
+    return found[0] if found else ""
+
+
 def compatible(text: str) -> str:
     """NFKC without invisible characters, digits as 0 to 9."""
     return "".join(_digit(char) for char in unicodedata.normalize("NFKC", text) if not invisible(char))

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from distill.document import Span
+from distill.folding import core
 from distill.occurrences import Piece, Place, pieces
 
 LEVEL = 12
@@ -18,7 +19,6 @@ MOST_FRAGMENTS = 3
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)|[。！？]|\n\s*\n")
 
 
-_CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
 _ELLIPSIS = re.compile(r"\.\s?\.\s?\.|…")
 
 
@@ -61,8 +61,7 @@ class Fragments:
         if len(best) > 1:
             return None
         spans = [Span(group[0].start, group[-1].end) for group in self._groups(best[0])]
-        core = _CORE.search(said)
-        if core and _ELLIPSIS.search(core[0]):
+        if _ELLIPSIS.search(core(said)):
             return Place(spans[0].start, spans[-1].end, LEVEL, "ellipsis")
         return Place(spans[0].start, spans[-1].end, LEVEL, "fragments", tuple(spans))
 

@@ -12,7 +12,7 @@ from distill.assignment import overlaps
 from distill.boundaries import fits, invisible, parted
 from distill.document import Span
 from distill.escapes import Unescaped, unescaped
-from distill.folding import CASE, PUNCTUATION, difference, key, unspaced
+from distill.folding import CASE, PUNCTUATION, core, difference, key, unspaced
 from distill.fragments import Fragments, scatters
 from distill.fuzzy import Windows, covered, merged, resembles, within
 from distill.glosses import heads, names, restated
@@ -22,7 +22,6 @@ from distill.variants import AND, ARTICLE, ESCAPE, FINAL_S, GLOSS, POSSESSIVE, o
 
 VARIANT_LEVEL = 10
 _INITIAL = re.compile(r"A\s?[^\w\s]")
-_CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
 _REFERENCE = re.compile(r"&#?\w+;$")
 NOT_IN_TEXT, PART_OF_CHARACTER = "not in the text", "only part of a character"
 
@@ -128,7 +127,7 @@ class Search:
 
     def _reads(self, place: Place, said: str) -> bool:
         """Whether the place reads what was said with no punctuation put in or left out between its letters."""
-        match = difference(_core(self._source.text[place.start : place.end]), _core(said))
+        match = difference(core(self._source.text[place.start : place.end]), core(said))
         return match is not None and match[0] < PUNCTUATION
 
     def _initial(self, place: Place) -> bool:
@@ -257,11 +256,6 @@ def _bare(said: str) -> str:
     """Without white space around it and without a comma behind: no name ends in one, but `&quot;` does."""
     bare = said.strip()
     return bare if _REFERENCE.search(bare) else bare.rstrip(",;").rstrip() or bare
-
-
-def _core(text: str) -> str:
-    core = _CORE.search(text)
-    return core[0] if core else ""
 
 
 def _plainest(places: list[Place], demand: int) -> list[Place]:

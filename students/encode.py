@@ -67,9 +67,10 @@ class Encoder:
     finds less in windows full of them.
     """
 
-    sentences_above = 0
-
-    def __init__(self, tokenizer: Tokenizer, max_length: int = 128, stride: int = 32, *, case: bool = False) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, max_length: int = 128, stride: int = 32, *, case: bool = False,
+        sentences_above: int = 0,
+    ) -> None:  # fmt: skip
         """`max_length` counts the special tokens; `stride` is how many pieces neighbouring windows share.
 
         With `case` an id carries the case of its word too (`students.case`). Raises CallError where a window could not
@@ -78,6 +79,7 @@ class Encoder:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self.tokenizer, self.max_length, self.stride, self.case = tokenizer, max_length, stride, case
+        self.sentences_above = sentences_above
         self.prefix, self.suffix = _special_ids(tokenizer)
         self.pad_id = _pad_id(tokenizer)
         self.budget = max_length - len(self.prefix) - len(self.suffix)
@@ -89,18 +91,22 @@ class Encoder:
 
     @classmethod
     def from_folder(
-        cls, folder: str | Path, max_length: int = 128, stride: int = 32, *, case: bool = False
-    ) -> Encoder:
+        cls, folder: str | Path, max_length: int = 128, stride: int = 32, *, case: bool = False,
+        sentences_above: int = 0,
+    ) -> Encoder:  # fmt: skip
         """The Encoder of a folder that holds a `tokenizer.json` (a student, a bundle)."""
         path = Path(folder) / "tokenizer.json"
         if not path.is_file():
             raise InputError("no tokenizer.json in this folder; is it a student or a bundle?", path=folder)
-        return cls(_loaded(path.read_bytes(), path), max_length, stride, case=case)
+        tokenizer = _loaded(path.read_bytes(), path)
+        return cls(tokenizer, max_length, stride, case=case, sentences_above=sentences_above)
 
     @classmethod
-    def from_bytes(cls, data: bytes, path: Path, max_length: int, stride: int, *, case: bool) -> Encoder:
+    def from_bytes(
+        cls, data: bytes, path: Path, max_length: int, stride: int, *, case: bool, sentences_above: int
+    ) -> Encoder:
         """The Encoder of a `tokenizer.json` that was read, and checked, before; `path` is for messages."""
-        return cls(_loaded(data, path), max_length, stride, case=case)
+        return cls(_loaded(data, path), max_length, stride, case=case, sentences_above=sentences_above)
 
     def encode(self, text: str) -> Encoded:
         """Words and pieces of one text of any length; nothing is cut."""

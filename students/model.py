@@ -197,6 +197,5 @@ def load_student(path: Path, device: str = "cpu") -> Student:
     case = sees_case(model)
     if case:
         read_case(model)
-    encoder = Encoder.from_folder(folder, length, stride, case=case)
-    encoder.sentences_above = above
+    encoder = Encoder.from_folder(folder, length, stride, case=case, sentences_above=above)
     return Student(model.eval().to(device), encoder, tags)

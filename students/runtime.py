@@ -82,9 +82,9 @@ class Student:
         folder = Path(bundle)
         manifest, data = read_bundle(folder, (MODEL, TOKENIZER))
         encoder = Encoder.from_bytes(
-            data[TOKENIZER], folder / TOKENIZER, manifest.max_length, manifest.stride, case=manifest.case
-        )
-        encoder.sentences_above = manifest.sentences_above
+            data[TOKENIZER], folder / TOKENIZER, manifest.max_length, manifest.stride, case=manifest.case,
+            sentences_above=manifest.sentences_above,
+        )  # fmt: skip
         return cls(manifest, encoder, session_of(data[MODEL], folder / MODEL, manifest), threads or cores())
 
     def under(self, manifest: Manifest) -> Student:

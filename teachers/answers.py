@@ -29,9 +29,6 @@ _MARKER = re.compile(
 _FENCE = re.compile(r"(?:```|~~~)[\w-]*\s*\Z")
 
 
-__all__ = ["Answer", "Shape", "UnparsedAnswer", "parse_answer"]
-
-
 class UnparsedAnswer(NerDistillError):
     """The answer holds no dictionary or list that could be read; the message is the reason."""
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from distill.errors import TeacherError
 from distill.labels import LabelSet
-from teachers.answers import Shape
+from teachers.choice import Shape
 from teachers.teacher import Conversation, FormRefused, Reply
 
 ALONE = ("standard", "open", "definition", "conversation")

@@ -13,7 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from distill.errors import CallError, InputError, did_you_mean
 from distill.labels import LabelSet
-from teachers.answers import Shape
+from teachers.choice import Shape
 from teachers.repertoire import SHAPES
 from teachers.shots import Shot
 from teachers.teacher import Message

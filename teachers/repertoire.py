@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Literal
 
 from distill.words import is_ideograph
-from teachers.answers import Shape
+from teachers.choice import Shape
 
 Language = Literal["en", "zh", "other"]
 

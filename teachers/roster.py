@@ -12,7 +12,7 @@ from distill.document import Document
 from distill.errors import CallError
 from distill.labels import LabelSet, read_labels
 from distill.libraries import resolve
-from teachers.answers import Shape
+from teachers.choice import Shape
 from teachers.chunks import Chunk, chunks_of, counted_by, estimated
 from teachers.filters import Filters
 from teachers.forms import ALONE, form_of

@@ -11,7 +11,8 @@ from distill.alignment import Alignment, AlignmentRules, Mention, align
 from distill.document import Document
 from distill.jsonl import document_to_json, entity_to_json
 from distill.labels import LabelSet
-from teachers.answers import Answer, Shape, UnparsedAnswer, parse_answer
+from teachers.answers import Answer, UnparsedAnswer, parse_answer
+from teachers.choice import Shape
 from teachers.filters import Filters
 from teachers.forms import opened
 from teachers.intake import BadLine

@@ -15,7 +15,8 @@ from distill.files import open_lines
 from distill.jsonl import document_from_json, parse_line
 from distill.labels import LabelSet
 from distill.scores import mentions
-from teachers.answers import Shape, UnparsedAnswer, parse_answer
+from teachers.answers import UnparsedAnswer, parse_answer
+from teachers.choice import Shape
 from teachers.conversations import Pair, understood
 from teachers.ledger import rejected_path
 from teachers.records import read_rows

@@ -14,7 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from distill.labels import Label, LabelSet
-from teachers.answers import Answer, Shape, UnparsedAnswer, parse_answer
+from teachers.answers import Answer, UnparsedAnswer, parse_answer
+from teachers.choice import Shape
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from heard import KNOWN, SAID, said
 
-from distill.labels import Label, LabelSet
-from teachers.answers import Shape, UnparsedAnswer, parse_answer
+from teachers.answers import UnparsedAnswer, parse_answer
+from teachers.choice import Shape
 
-KNOWN = LabelSet((Label("PER", "person"), Label("LOC", "location"), Label("ORG", "organization"), Label("MISC")))
 WHOLE = '{"PER": ["Ann"], "LOC": ["Rome"]}'
-SAID = [("PER", "Ann"), ("LOC", "Rome")]
-
-
-def said(text: str, shape: Shape = "dictionary", labels: LabelSet | None = KNOWN) -> list[tuple[str, str]]:
-    answer = parse_answer(text, shape, labels)
-    assert not answer.truncated
-    return [(mention.label, mention.text) for mention in answer.mentions]
 
 
 @pytest.mark.parametrize(

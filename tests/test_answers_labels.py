@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from heard import KNOWN, SAID, said
 
-from distill.labels import Label, LabelSet
-from teachers.answers import Shape, UnparsedAnswer, parse_answer
-
-KNOWN = LabelSet((Label("PER", "person"), Label("LOC", "location"), Label("ORG", "organization")))
-SAID = [("PER", "Ann"), ("LOC", "Rome")]
-
-
-def said(text: str, shape: Shape = "dictionary", labels: LabelSet | None = KNOWN) -> list[tuple[str, str]]:
-    answer = parse_answer(text, shape, labels)
-    assert not answer.truncated
-    return [(mention.label, mention.text) for mention in answer.mentions]
+from distill.labels import LabelSet
+from teachers.answers import UnparsedAnswer, parse_answer
 
 
 @pytest.mark.parametrize(
