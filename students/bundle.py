@@ -22,10 +22,11 @@ MANIFEST, MODEL, TOKENIZER, SELFTEST, CARD = (
     "manifest.json", "model.onnx", "tokenizer.json", "selftest.jsonl", "README.md",
 )  # fmt: skip
 NEEDED = (MODEL, TOKENIZER, SELFTEST)
-_ONLY_WHERE_SET = frozenset({"thresholds", "case", "sentences_above"})  # keys that came later
+_ONLY_WHERE_SET = frozenset({"thresholds", "case", "sentences_above", "exits"})  # keys that came later
 _LARGEST_MANIFEST = 1 << 24
 _LARGEST = 1 << 20  # of numbers: more pieces than any window has
 _PART = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
+_LAYER = re.compile(r"[1-9][0-9]{0,3}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -37,7 +38,8 @@ class Manifest:
     what the student learned from and was checked on, `scores` what came out, `tolerances` how far a replay may differ.
     Logits are divided by `temperature` before they become probabilities; an entity below its label's score in
     `thresholds` is not reported. With `case` the model is told which words have capitals. Texts of more pieces than
-    `sentences_above` are read sentence by sentence (0: none is).
+    `sentences_above` are read sentence by sentence (0: none is). After the layers in `exits` the model is done with a
+    window of whose every word it is that sure (students/early.py).
     """
 
     labels: tuple[str, ...]
@@ -51,6 +53,7 @@ class Manifest:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     case: bool = False
     sentences_above: int = 0
+    exits: Mapping[str, float] = field(default_factory=dict)
     verified: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
@@ -124,14 +127,15 @@ def _manifest(row: Any, path: Path) -> Manifest:
 def _check(manifest: Manifest, path: Path) -> None:
     integers = (manifest.format, manifest.max_length, manifest.stride, manifest.opset, manifest.sentences_above)
     limits, tolerances = manifest.thresholds, manifest.tolerances
-    tables = (manifest.files, limits, tolerances, manifest.verified, manifest.data, manifest.scores)
+    tables = (manifest.files, limits, tolerances, manifest.verified, manifest.data, manifest.scores, manifest.exits)
     sound = (
         all(isinstance(label, str) and label for label in manifest.labels)
         and 0 < len(manifest.labels) == len(set(manifest.labels)) and all(type(value) is int for value in integers)
         and all(isinstance(table, dict) for table in tables) and manifest.precision in ("int8", "fp32")
         and type(manifest.reduce_range) is bool and type(manifest.case) is bool and isinstance(manifest.made_by, str)
         and _is_number(manifest.temperature) and 0.01 <= manifest.temperature <= 100
-        and all(_is_number(value) and 0 <= value <= 1 for value in limits.values())
+        and all(_is_number(value) and 0 <= value <= 1 for value in (*limits.values(), *manifest.exits.values()))
+        and all(_LAYER.fullmatch(layer) for layer in manifest.exits)
         and all(_is_number(value) and 0 <= value <= _LARGEST for value in tolerances.values())
         and 0 < manifest.max_length <= _LARGEST and 0 <= manifest.stride <= manifest.max_length // 2
         and 0 < manifest.opset <= _LARGEST and 0 <= manifest.sentences_above <= _LARGEST

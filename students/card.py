@@ -10,13 +10,15 @@ from students.bundle import Manifest
 _CASED = (
     "; to an id comes 1,048,576 times its word's case (0 lower, 1 initial, 2 capitals, 3 mixed), else all is lower case"
 )
+_MARKED = "; 4,194,304 comes to the id of each word's first piece, else there are no early exits"
 
 
 def card(manifest: Manifest) -> str:
     """The page as Markdown, made of the manifest's values alone."""
     scores, verified, tolerances = manifest.scores, manifest.verified, manifest.tolerances
     low, high = scores["strict_f1_interval"]
-    cased = _CASED if manifest.case else ""
+    marks = (_CASED if manifest.case else "") + (_MARKED if manifest.exits else "")
+    exits = _exits(manifest) if manifest.exits else ""
     return f"""# A named entity tagger for a room with no network
 
 It finds {", ".join(manifest.labels)} in text of any length. Everything it needs lies in this folder; `manifest.json`
@@ -45,8 +47,8 @@ chosen on these documents, so expect a little less elsewhere.
 |---|---|
 | precision | {manifest.precision}{", pairs of products fit 16 bits" if manifest.reduce_range else ""} |
 | windows | {manifest.max_length} tokens, neighbours share {manifest.stride}{_by_sentence(manifest)}; nothing is cut |
-| graph | ONNX opset {manifest.opset}, input `input_ids`, unpadded rows of one length, output `logits`{cased} |
-| checked on | {verified["instructions"]}, onnxruntime {verified["onnxruntime"]} |
+| graph | ONNX opset {manifest.opset}, input `input_ids`, unpadded rows of one length, output `logits`{marks} |
+{exits}| checked on | {verified["instructions"]}, onnxruntime {verified["onnxruntime"]} |
 | fp32 logits | at most {tolerances["logits_found"]:.1e} from PyTorch's ({tolerances["logits"]:g} allowed) |
 | licence | {manifest.data.get("licence") or "not stated"} |
 
@@ -102,6 +104,13 @@ def _rows(labels: dict[str, dict[str, float]]) -> str:
 def _by_sentence(manifest: Manifest) -> str:
     above = manifest.sentences_above
     return f", texts of more than {above} pieces sentence by sentence" if above else ""
+
+
+def _exits(manifest: Manifest) -> str:
+    sure = ", ".join(f"{limit:.0%} after layer {layer}" for layer, limit in manifest.exits.items())
+    read, layers = manifest.scores["layers_read"], manifest.scores["layers"]
+    said = f"where the model is so sure of each word of a window: {sure}; read on average {read:.2f} of {layers} layers"
+    return f"| early exits | {said} |\n"
 
 
 def _notes(notes: list[str]) -> str:

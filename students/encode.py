@@ -25,6 +25,8 @@ from students.case import STEP, case_of
 
 Ids = npt.NDArray[np.int32]
 
+START = 1 << 22
+"""An early exit is told where words begin: an id of a word's first piece has START on top, above every case."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REMEMBERED = 200_000  # words whose pieces are kept; some 40 MB at the most
 _LONGEST_REMEMBERED = 64
@@ -69,17 +71,17 @@ class Encoder:
 
     def __init__(
         self, tokenizer: Tokenizer, max_length: int = 128, stride: int = 32, *, case: bool = False,
-        sentences_above: int = 0,
+        sentences_above: int = 0, starts: bool = False,
     ) -> None:  # fmt: skip
         """`max_length` counts the special tokens; `stride` is how many pieces neighbouring windows share.
 
-        With `case` an id carries the case of its word too (`students.case`). Raises CallError where a window could not
-        move on.
+        With `case` an id carries the case of its word too (`students.case`), with `starts` whether it begins one.
+        Raises CallError where a window could not move on.
         """
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self.tokenizer, self.max_length, self.stride, self.case = tokenizer, max_length, stride, case
-        self.sentences_above = sentences_above
+        self.sentences_above, self.starts = sentences_above, starts
         self.prefix, self.suffix = _special_ids(tokenizer)
         self.pad_id = _pad_id(tokenizer)
         self.budget = max_length - len(self.prefix) - len(self.suffix)
@@ -103,10 +105,11 @@ class Encoder:
 
     @classmethod
     def from_bytes(
-        cls, data: bytes, path: Path, max_length: int, stride: int, *, case: bool, sentences_above: int
+        cls, data: bytes, path: Path, max_length: int, stride: int, *, case: bool, sentences_above: int, starts: bool
     ) -> Encoder:
         """The Encoder of a `tokenizer.json` that was read, and checked, before; `path` is for messages."""
-        return cls(_loaded(data, path), max_length, stride, case=case, sentences_above=sentences_above)
+        tokenizer = _loaded(data, path)
+        return cls(tokenizer, max_length, stride, case=case, sentences_above=sentences_above, starts=starts)
 
     def encode(self, text: str) -> Encoded:
         """Words and pieces of one text of any length; nothing is cut."""
@@ -147,7 +150,8 @@ class Encoder:
         cases = [case_of(surface) * STEP if self.case else 0 for surface in clean]
         for identity, word in zip(encoding.ids, encoding.word_ids, strict=True):
             if word is not None:
-                pieces[word].append(identity + cases[word])
+                begins = START if self.starts and not pieces[word] else 0
+                pieces[word].append(identity + cases[word] + begins)
         return zip(surfaces, map(tuple, pieces), strict=True)
 
     def sees_case(self) -> bool:

@@ -94,17 +94,31 @@ def export(options: ExportOptions) -> ExportReport:
     graph = resolve("students.trace:trace", "export")(outside.model)
     plain = graph.SerializeToString(deterministic=True)
     farthest = gates.check_graph(outside.model, plain, cores(), case=outside.encoder.case)
-    if options.precision == "int8":
-        graph = resolve("students.quantise:quantised", "export")(graph, options.reduce_range)
+    graph, exits = _lean(graph, outside, options)
     with _staged(options.out) as folder:
         (folder / MODEL).write_bytes(graph.SerializeToString(deterministic=True))
         shutil.copyfile(resolve("students.model:student_folder", "export")(options.run) / TOKENIZER, folder / TOKENIZER)
-        draft = _draft(options, outside, proof, graph, farthest)
+        draft = replace(_draft(options, outside, proof, graph, farthest), exits=exits)
         if options.wheels:
             wheels = add_wheels(folder, options.platform, options.python_version)
             draft = replace(draft, verified={**draft.verified, "wheels": wheels})
         manifest = _finish(folder, draft, outside, proof, options)
     return ExportReport(options.out, manifest)
+
+
+def _lean(graph: Any, outside: Any, options: ExportOptions) -> tuple[Any, dict[str, float]]:
+    """The graph with less work in it: early exits where the student has some, with their limits, and int8."""
+    early, exits = resolve("students.early", "export"), resolve("students.exits", "export")
+    folder = resolve("students.model:student_folder", "export")(options.run)
+    wanted = options.precision == "int8" if options.early_exit is None else options.early_exit
+    heads = exits.arrays(exits.read_exits(folder, outside)) if wanted else {}
+    layers = exits.layers_of(outside)
+    limits = {layer: early.sure(layer, layers) for layer in heads} if heads and early.can_exit(graph, layers) else {}
+    if limits:
+        graph = early.with_exits(graph, heads, limits)
+    if options.precision == "int8":
+        graph = resolve("students.quantise:quantised", "export")(graph, options.reduce_range)
+    return early.folded(graph) if limits else graph, {str(layer): limit for layer, limit in limits.items()}
 
 
 def _draft(options: ExportOptions, outside: Any, proof: Evidence, graph: Any, farthest: float) -> Manifest:
@@ -131,11 +145,12 @@ def _finish(folder: Path, draft: Manifest, outside: Any, proof: Evidence, option
     limits = thresholds(options.threshold, draft.labels)
     inside = Student.load(_written(folder, draft))
     verdict, together = gates.compare(outside, inside, proof.documents)
-    gates.check_f1(verdict, options.max_f1_drop)
+    gates.check_f1(verdict, options.max_f1_drop, exits=bool(draft.exits))
     gates.check_company(inside, proof.documents[:_COMPANY], together[:_COMPANY])
     temperature, calibration = tempered(answers(proof.documents, together, inside.encoder, inside.tags))
-    measured = replace(draft, scores=verdict.to_json() | {"calibration": calibration}, temperature=temperature)
-    sure = rehearsed(inside.under(measured), proof.documents)
+    scores = verdict.to_json() | {"calibration": calibration} | gates.depth(outside, inside, proof.documents)
+    measured = replace(draft, scores=scores, temperature=temperature)
+    sure = rehearsed(inside.under(measured), proof.documents, TOLERANCES[draft.precision])
     lines = [dump_line(document_to_json(document)) + "\n" for document in sure]
     inside.close()
     (folder / SELFTEST).write_text("".join(lines), encoding="utf-8", newline="\n")

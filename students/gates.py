@@ -15,6 +15,8 @@ from distill.progress import progress
 from distill.scores import Score, bootstrap_interval, strict, total
 from students.case import KINDS, STEP
 from students.decode import Floats, best_tags, entities, word_scores
+from students.depth import layers_read
+from students.exits import layers_of
 from students.model import Student as TorchStudent
 from students.model import longest_input
 from students.predictor import window_logits
@@ -122,12 +124,16 @@ def torch_logits(student: TorchStudent, documents: Sequence[Document]) -> list[F
     ]
 
 
-def check_f1(verdict: Verdict, max_drop: float) -> None:
-    """CheckFailed where strict F1 fell by more than `max_drop`, and by more than FREE_ENTITIES make."""
+def check_f1(verdict: Verdict, max_drop: float, *, exits: bool = False) -> None:
+    """CheckFailed where strict F1 fell by more than `max_drop`, and by more than FREE_ENTITIES make.
+
+    `exits` says that early exits may be why.
+    """
     if verdict.drop > max(max_drop, verdict.allowed_by_count):
+        remedy = "--no-early-exit or --precision fp32" if exits else "--precision fp32"
         raise CheckFailed(
             f"no bundle: strict F1 fell from {verdict.torch.f1:.4f} in PyTorch to {verdict.bundle.f1:.4f}, by "
-            f"{verdict.drop:.4f}; --max-f1-drop allows {max_drop:g}. Try --precision fp32"
+            f"{verdict.drop:.4f}; --max-f1-drop allows {max_drop:g}. Try {remedy}"
         )
 
 
@@ -148,6 +154,14 @@ def check_company(student: Student, documents: Sequence[Document], together: Seq
         message = f"{flipped} of {words} words get another tag among other texts than alone"
         raise CheckFailed(f"no bundle: {message}; {FLIPPED:.1%} may")
     return flipped
+
+
+def depth(outside: TorchStudent, inside: Student, documents: Sequence[Document]) -> dict[str, Any]:
+    """Of a bundle with early exits: how many layers its student has, and through how many a token goes on average."""
+    if not inside.manifest.exits:
+        return {}
+    layers = layers_of(outside)
+    return {"layers": layers, "layers_read": round(layers_read(inside, documents, layers), 2)}
 
 
 def _backwards(documents: Iterable[Document]) -> Iterator[Document]:

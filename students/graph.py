@@ -22,7 +22,7 @@ def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
         for at, name in enumerate(node.output):
             names.setdefault(name, f"n{number}_{at}" if name else "")
         node.output[:] = [names[name] for name in node.output]
-    for value in (*model.graph.input, *model.graph.output):
+    for value in (*model.graph.input, model.graph.output[0]):
         for axis, name in zip(value.type.tensor_type.shape.dim, ("batch", "length"), strict=False):
             axis.dim_param = name
     return model

@@ -27,6 +27,7 @@ from students.committee import Guides
 from students.decode import TagSet
 from students.dropout import cheapen, follows
 from students.encode import Encoder
+from students.exits import fitted, write_exits
 from students.memory import fit_of, heaviest
 from students.model import (
     Student,
@@ -116,8 +117,8 @@ class Training:
         blind = wanted and not encoder.case and not encoder.sees_case()
         return ["words lose their capitals: the tokenizer has none, and the model no segments to show them"] * blind
 
-    def run(self) -> TrainReport:
-        """All epochs that are not done yet, then the report."""
+    def run(self, *, exits: bool = False) -> TrainReport:
+        """All epochs that are not done yet, the best student's early exits where asked for, then the report."""
         self.go_on()
         with progress("training", sum(self.plan)) as bar:
             bar.advance(self.done.steps)
@@ -131,6 +132,11 @@ class Training:
         self.processes.wait()  # until the best is whole, which all read
         same = self.done.best_epoch == self.done.epochs
         best = last if same else self.score(load_student(self.folder.best, str(self.processes.device)))
+        if exits and first:
+            student = load_student(self.folder.best, str(self.processes.device))
+            rows = [row for source in self.sources for row in source.rows]
+            write_exits(fitted(student, rows, self.setting.options.seed), self.folder.best)
+        self.processes.wait()
         dev = (best, last) if best is not None and last is not None else None
         data = (self.setting, self.sources)
         report = TrainReport.of(self.done, self.folder.path, data, dev, [*self.notes, *self.beliefs.notes])

@@ -63,7 +63,7 @@ def window_logits(
     def find(share: int) -> None:
         with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
             for chosen in cut[share :: team.count]:
-                ids, mask = _padded([rows[i] for i in chosen], encoder.pad_id)
+                ids, mask = padded([rows[i] for i in chosen], encoder.pad_id)
                 scores = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits.float().cpu().numpy()
                 for row, i in enumerate(chosen):
                     found[i] = scores[row, len(encoder.prefix) : len(rows[i]) - len(encoder.suffix)]
@@ -75,7 +75,8 @@ def window_logits(
     return found
 
 
-def _padded(rows: Sequence[Ids], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+def padded(rows: Sequence[Ids], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows as one tensor of ids and their mask, both of shape (rows, longest)."""
     longest = max(len(row) for row in rows)
     ids = torch.full((len(rows), longest), pad_id)
     mask = torch.zeros((len(rows), longest), dtype=torch.long)

@@ -56,6 +56,7 @@ class _Products:
         self.matrices = _matrices(model)
         self.nodes: list[onnx.NodeProto] = []
         self.measured: set[str] = set()
+        self.stage = 0
 
     def replaced(self) -> list[onnx.NodeProto]:
         """All nodes, with those of the large products in the place of the products."""
@@ -74,6 +75,9 @@ class _Products:
                 self._product(node, numpy_helper.to_array(weight))
             elif not self._activation(node):
                 self.nodes.append(node)
+            if node.op_type == "NonZero":  # an early exit: behind it there are fewer tokens
+                self.measured.clear()
+                self.stage += 1
         return self.nodes
 
     def _shared(self, **values: np.ndarray | np.generic) -> None:
@@ -118,12 +122,13 @@ class _Products:
         self._add("Max", [f"{source}.largest", f"int8.least{kind}"], f"{source}.range")
         self._add("Mul", [f"{source}.range", f"int8.step{kind}"], f"{source}.step")
         self._add("Squeeze", [f"{source}.step", "int8.last"], f"{source}.steps")
+        tokens, zeros = f"int8.tokens{self.stage}", f"int8.zero{kind}_of_each{self.stage}"
         if not self.measured:
-            self._add("Shape", [f"{source}.steps"], "int8.tokens")
-        if f"int8.zero{kind}_of_each" not in self.measured:
-            self._add("Expand", [f"int8.zeros{kind}", "int8.tokens"], f"int8.zero{kind}_of_each")
-            self.measured.add(f"int8.zero{kind}_of_each")
-        inputs = [rows, f"{source}.steps", f"int8.zero{kind}_of_each"]
+            self._add("Shape", [f"{source}.steps"], tokens)
+        if zeros not in self.measured:
+            self._add("Expand", [f"int8.zeros{kind}", tokens], zeros)
+            self.measured.add(zeros)
+        inputs = [rows, f"{source}.steps", zeros]
         self._add("QuantizeLinear", inputs, f"{source}.small", axis=0)
         self.measured.add(source)
 

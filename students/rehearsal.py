@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from distill.document import Document
+from students.depth import nearest
 from students.runtime import Student
 from students.uncertainty import uncertainty
 
@@ -23,11 +24,12 @@ HARD = (
 )  # fmt: skip
 
 
-def rehearsed(student: Student, documents: Iterable[Document]) -> list[Document]:
+def rehearsed(student: Student, documents: Iterable[Document], tolerance: float) -> list[Document]:
     """Texts with their entities, scores and uncertainty, as `selftest` will ask for them again.
 
     Hard texts first, then one long document for the windows, then the documents' own texts, as long as the student is
-    SURE of them; where it is sure of few, the surest.
+    SURE of them, and farther than `tolerance` from going another way at its early exits; where it is sure of few, the
+    surest.
     """
     own = [document.text for document in documents][:400]
     long = " ".join(own[:60])
@@ -36,7 +38,8 @@ def rehearsed(student: Student, documents: Iterable[Document]) -> list[Document]
     unsure: list[Document] = []
     for number, text in enumerate(texts, 1):
         made = _recorded(Document(f"test-{number}", text), student)
-        (sure if _margin(made) >= SURE else unsure).append(made)
+        steady = _margin(made) >= SURE and nearest(student, made) > tolerance
+        (sure if steady else unsure).append(made)
         if len(sure) == MOST:
             break
     if len(sure) < LEAST:

@@ -28,16 +28,16 @@ from students.vetting import vetted
 
 def run(options: TrainOptions) -> TrainReport:
     """Train, or go on training, or find that all is done; see `students.train.fit`."""
-    return _run(setting_of(options), lambda: None)
+    return _run(setting_of(options), lambda: None, exits=True)
 
 
 def trained(options: TrainOptions, material: Material, claim: Callable[[], None] = lambda: None) -> Path:
     """The run folder of a student that comes before another, of material of its own."""
-    return _run(setting_of(options, material), claim).folder
+    return _run(setting_of(options, material), claim, exits=False).folder
 
 
-def _run(setting: Setting, claim: Callable[[], None]) -> TrainReport:
-    """`claim` is called when it is clear that training can begin."""
+def _run(setting: Setting, claim: Callable[[], None], *, exits: bool) -> TrainReport:
+    """`claim` is called when it is clear that training can begin; `exits` asks for early exits, which a bundle uses."""
     folder = RunFolder(setting.options.out)
     config = config_of(setting)
     folder.check(config)
@@ -52,10 +52,12 @@ def _run(setting: Setting, claim: Callable[[], None]) -> TrainReport:
 
     # One meeting for all trainings of the call: processes that part and meet again may miss each other.
     with processes(setting.hardware.device) as all_of_us:
-        return _trained(setting, folder, all_of_us, claimed)
+        return _trained(setting, folder, all_of_us, claimed, exits=exits)
 
 
-def _trained(setting: Setting, folder: RunFolder, all_of_us: Processes, claimed: Callable[[], None]) -> TrainReport:
+def _trained(
+    setting: Setting, folder: RunFolder, all_of_us: Processes, claimed: Callable[[], None], *, exits: bool
+) -> TrainReport:
     verdicts: list[Verdict] = []
     if setting.recipe.vet:
         setting, verdicts = vetted(setting, partial(trained, claim=claimed), all_of_us)
@@ -67,7 +69,7 @@ def _trained(setting: Setting, folder: RunFolder, all_of_us: Processes, claimed:
             if verdicts:
                 folder.write_verdicts([asdict(verdict) for verdict in verdicts])
         with training.team:
-            report = training.run()
+            report = training.run(exits=exits)
     if all_of_us.first:
         shutil.rmtree(folder.path / "vetting", ignore_errors=True)  # the verdicts say what it has said
     return report

@@ -83,7 +83,7 @@ class Student:
         manifest, data = read_bundle(folder, (MODEL, TOKENIZER))
         encoder = Encoder.from_bytes(
             data[TOKENIZER], folder / TOKENIZER, manifest.max_length, manifest.stride, case=manifest.case,
-            sentences_above=manifest.sentences_above,
+            sentences_above=manifest.sentences_above, starts=bool(manifest.exits),
         )  # fmt: skip
         return cls(manifest, encoder, session_of(data[MODEL], folder / MODEL, manifest), threads or cores())
 
@@ -136,6 +136,10 @@ class Student:
         """A window's logits, shape (pieces, tags), from a call of its own."""
         found: Floats = self._logits([pieces])[0]
         return found
+
+    def at_exits(self, pieces: Ids) -> list[float]:
+        """How sure the model was of a window's least sure word at each early exit that it came to."""
+        return self._session.at_exits(self.encoder.rows([pieces]))
 
     def company(self) -> Company:
         """For windows of many callers: those of one length that wait at the same time share a call, where they may."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from distill.errors import InputError
 from students.bundle import Manifest
 from students.case import INITIAL, STEP
+from students.encode import START
 from students.engine import onnxruntime
 
 # The operator that reads one range from all rows of a call: with it, a row's answer depends on the others'.
@@ -19,19 +20,30 @@ _RANGE_OF_ALL = b"DynamicQuantizeLinear"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A student's graph, and whether rows of equal length get the same bits together as each alone (`shared`)."""
+    """A student's graph, and whether rows of equal length get the same bits together as each alone (`shared`).
+
+    `exits` are the outputs of its early exits.
+    """
 
     engine: onnxruntime.InferenceSession
     shared: bool
     path: Path
+    exits: tuple[str, ...] = ()
 
     def logits(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """From ids, shape (rows, length), to logits, shape (rows, length, tags).
 
         Raises InputError where the graph has no place for so long a window, or for such an id.
         """
+        return self._run(["logits"], ids)[0]
+
+    def at_exits(self, ids: npt.NDArray[np.int64]) -> list[float]:
+        """How sure the model was of a window's least sure word at each early exit that it came to; ids (1, length)."""
+        return [float(value) for found in self._run(list(self.exits), ids) for value in found] if self.exits else []
+
+    def _run(self, outputs: list[str], ids: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float32]]:
         try:
-            found: npt.NDArray[np.float32] = self.engine.run(["logits"], {"input_ids": ids})[0]
+            found: list[npt.NDArray[np.float32]] = self.engine.run(outputs, {"input_ids": ids})
         except Exception as error:  # noqa: BLE001 - the library's own classes, all of them Exceptions
             reason = " ".join(str(error).split())
             message = f"cannot run a window of {ids.shape[1]} tokens, which the manifest's max_length allows"
@@ -48,13 +60,14 @@ def session_of(model: bytes, path: Path, manifest: Manifest) -> Session:
         message = f"onnxruntime {onnxruntime.__version__} cannot load it (opset {manifest.opset}): {reason}"
         raise InputError(message, path=path) from None
     inputs, outputs = ([value.name for value in values] for values in (engine.get_inputs(), engine.get_outputs()))
-    if inputs != ["input_ids"] or outputs != ["logits"]:
-        raise InputError(f"has inputs {inputs} and outputs {outputs}, not input_ids and logits", path=path)
+    exits = tuple(f"exit.{layer}" for layer in sorted(manifest.exits, key=int))
+    if inputs != ["input_ids"] or outputs != ["logits", *exits]:
+        raise InputError(f"has inputs {inputs} and outputs {outputs}, not those of the manifest", path=path)
     if engine.get_outputs()[0].shape[-1] not in (None, 2 * len(manifest.labels) + 1):
         raise InputError("gives another number of tags than the manifest has labels for", path=path)
     if manifest.case:
         _check_case(engine, path)
-    return Session(engine, _RANGE_OF_ALL not in model and _alike(engine), path)
+    return Session(engine, _RANGE_OF_ALL not in model and _alike(engine, START if exits else 0), path, exits)
 
 
 def _check_case(engine: onnxruntime.InferenceSession, path: Path) -> None:
@@ -66,9 +79,9 @@ def _check_case(engine: onnxruntime.InferenceSession, path: Path) -> None:
         raise InputError(message, path=path) from None
 
 
-def _alike(engine: onnxruntime.InferenceSession) -> bool:
+def _alike(engine: onnxruntime.InferenceSession, mark: int) -> bool:
     """Whether this machine's sums give a few rows the same bits together as alone, as they do on all we know."""
-    rows = np.array([[2, 0, 1, 4, 3], [2, 4, 4, 0, 3], [2, 1, 0, 1, 3]], np.int64)
+    rows = np.array([[2, 0, 1, 4, 3], [2, 4, 4, 0, 3], [2, 1, 0, 1, 3]], np.int64) + mark
     together = engine.run(None, {"input_ids": rows})[0]
     alone = (engine.run(None, {"input_ids": row[None]})[0][0] for row in rows)
     return all(np.array_equal(*pair, equal_nan=True) for pair in zip(together, alone, strict=True))

@@ -1,0 +1,297 @@
+"""Early exits: who stops gets a head's answer, who goes on the whole student's, and neither depends on company."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from bundles import sign
+from hypothesis import given
+from hypothesis import strategies as st
+from sealed import SENTENCES, export_tiny, make_checked_student
+from test_lean import FAMILIES, NOT_FLAT, model_of, rows, session
+from tiny_student import make_tiny_encoder, make_tiny_student
+from training_data import write_sentences
+
+from distill.document import Document
+from distill.errors import CheckFailed, InputError
+from distill.jsonl import read_jsonl
+from students import depth, early
+from students.bundle import read_manifest
+from students.bundle_options import SelftestOptions
+from students.encode import START
+from students.exits import FILE, INNER, arrays, exit_layers, fitted, new_head, read_exits, write_exits
+from students.model import load_student
+from students.options import TrainOptions
+from students.predictor import word_logits
+from students.quantise import quantised
+from students.runtime import Student
+from students.selftest import selftest
+from students.targets import Example, examples
+from students.trace import trace
+from students.train import fit
+
+NEVER, ALWAYS = 2.0, 0.0
+Heads = dict[int, list[np.ndarray]]
+
+
+def heads_for(layers: list[int], tags: int = 5, width: int = 32) -> Heads:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return arrays({layer: torch.nn.Sequential(*new_head(width, tags)) for layer in layers})
+
+
+def with_limit(graph: onnx.ModelProto, heads: Heads, limit: float, *, int8: bool = False) -> Any:
+    made = early.with_exits(graph, heads, dict.fromkeys(heads, limit))
+    return session(early.folded(quantised(made) if int8 else made))
+
+
+def marked(ids: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Some pieces begin words, the second of each row among them."""
+    begins = np.random.default_rng(seed).random(ids.shape) < 0.5
+    begins[:, min(1, ids.shape[1] - 1)] = True
+    found: np.ndarray = ids + START * begins
+    return found
+
+
+def logits_of(engine: Any, ids: np.ndarray) -> np.ndarray:
+    return np.asarray(engine.run(["logits"], {"input_ids": ids})[0])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_whatever_the_encoder_an_exit_gives_the_heads_logits_and_the_rest_the_students(family: str) -> None:
+    model = model_of(family, num_hidden_layers=3, n_layers=3)
+    graph = trace(model)
+    assert early.can_exit(graph, 3) is (family not in NOT_FLAT)
+    assert not early.can_exit(graph, 4)
+    if family in NOT_FLAT:
+        return
+    heads = heads_for([1, 2])
+    never, always = with_limit(graph, heads, NEVER), with_limit(graph, heads, ALWAYS)
+    onnx.checker.check_model(early.folded(early.with_exits(graph, heads, {1: 0.5, 2: 0.5})), full_check=True)
+    for batch, length in ((1, 1), (5, 12)):
+        ids = rows(batch, length)
+        plain = logits_of(session(graph), ids)
+        # Albert's layers share their weights, which a branch cannot have to itself: other sums.
+        far = 1e-5 if family == "Albert" else 0.0
+        np.testing.assert_allclose(logits_of(never, marked(ids)), plain, rtol=0, atol=far)
+        # No mark: who knows of none is not answered early.
+        np.testing.assert_allclose(logits_of(always, ids), plain, rtol=0, atol=far)
+        with torch.no_grad():
+            tokens = torch.from_numpy(ids)
+            out = model(input_ids=tokens, attention_mask=torch.ones_like(tokens), output_hidden_states=True)
+            inner, first, outer, second = map(torch.from_numpy, heads[1])
+            expected = torch.nn.functional.gelu(out.hidden_states[1] @ inner + first) @ outer + second
+        np.testing.assert_allclose(logits_of(always, marked(ids)), expected.numpy(), atol=2e-4)
+
+
+Six = tuple[onnx.ModelProto, Heads]
+
+
+@pytest.fixture(scope="module")
+def six() -> Six:
+    return trace(model_of("Bert", num_hidden_layers=6)), heads_for([2, 3, 4])
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["fp32", "int8"])
+def engines(six: Six, request: pytest.FixtureRequest) -> tuple[Any, Any, list[Any]]:
+    """One with limits among the shares that random heads give; one without exits; one that all leave at each exit."""
+    graph, heads = six
+    int8 = bool(request.param)
+    one_by_one = []
+    for layer in heads:
+        limits = {each: ALWAYS if each == layer else NEVER for each in heads}
+        made = early.with_exits(graph, heads, limits)
+        one_by_one.append(session(early.folded(quantised(made) if int8 else made)))
+    return with_limit(graph, heads, 0.27, int8=int8), with_limit(graph, heads, NEVER, int8=int8), one_by_one
+
+
+@given(batch=st.integers(1, 9), length=st.integers(1, 24), seed=st.integers(0, 99))
+def test_each_row_goes_its_own_way_and_has_the_same_bits_alone_and_in_company(
+    engines: tuple[Any, Any, list[Any]], batch: int, length: int, seed: int
+) -> None:
+    mixed, whole, at_exits = engines
+    ids = marked(rows(batch, length, seed), seed)
+    together = logits_of(mixed, ids)
+    ways = [logits_of(engine, ids) for engine in (*at_exits, whole)]
+    for row in range(batch):
+        alone, *shares = mixed.run(None, {"input_ids": ids[row : row + 1]})
+        assert np.array_equal(alone[0], together[row])
+        met = [float(value) for found in shares for value in found]
+        left = next((at for at, share in enumerate(met) if share >= np.float32(0.27)), len(at_exits))
+        assert len(met) == min(left + 1, len(at_exits))
+        assert np.array_equal(together[row], ways[left][row])
+
+
+def test_random_heads_send_rows_all_ways(engines: tuple[Any, Any, list[Any]]) -> None:
+    ids = marked(rows(60, 4, 1), 1)
+    met = [len(found) for found in engines[0].run(None, {"input_ids": ids})[1:]]
+    assert 60 == met[0] > met[1] > met[2] > 0
+
+
+def test_the_layers_and_how_sure_a_head_must_be() -> None:
+    assert [exit_layers(count) for count in (1, 2, 3, 4, 6, 12)] == [[], [1], [1, 2], [1, 2, 3], [2, 3, 4], [4, 6, 8]]
+    for count in (3, 6, 12, 24):
+        limits = [early.sure(layer, count) for layer in exit_layers(count)]
+        assert limits == sorted(limits, reverse=True) and set(limits) <= {0.97, 0.9, 0.85}
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run that learned its sentences, and the dev file it was chosen on."""
+    folder = tmp_path_factory.mktemp("learned")
+    write_sentences(folder / "gold.jsonl", 60, 1)
+    write_sentences(folder / "dev.jsonl", 40, 2)
+    make_tiny_encoder(folder / "encoder")
+    fit(options_in(folder))
+    return folder
+
+
+def options_in(folder: Path, **more: Any) -> TrainOptions:
+    given: dict[str, Any] = {
+        "gold": (folder / "gold.jsonl",), "dev": str(folder / "dev.jsonl"), "schedule": "gold", "epochs": 6,
+        "student": str(folder / "encoder"), "lr": 5e-3, "max_length": 64, "stride": 8, "threads": 1,
+        "precision": "fp32", "out": folder / "run",
+    }  # fmt: skip
+    return TrainOptions(**given | more)
+
+
+def test_heads_learn_what_the_student_says_and_leave_it_as_it_is(learned: Path) -> None:
+    student = load_student(learned / "run")
+    before = {name: value.clone() for name, value in student.model.state_dict().items()}
+    documents = list(read_jsonl(learned / "gold.jsonl"))
+    learnt = examples(documents, student.encoder, student.tags).rows
+    exits = fitted(student, learnt, 1)
+    assert all(torch.equal(value, before[name]) for name, value in student.model.state_dict().items())
+    again, other = fitted(student, learnt, 1), fitted(student, learnt, 2)
+    for one, two, same in ((exits, again, True), (exits, other, False)):
+        assert torch.equal(one[1][0].weight, two[1][0].weight) is same  # type: ignore[arg-type]
+    kept = read_exits(learned / "run" / "student", student)
+    torch.testing.assert_close(kept[1][2].weight, exits[1][2].weight, atol=1e-4, rtol=0)  # by other threads
+    assert fitted(student, [[]], 1) == fitted(student, [[_without_words(learnt[0][0])]], 1) == {}
+
+
+def _without_words(window: Example) -> Example:
+    return window._replace(at=window.at[:0])
+
+
+def test_only_the_last_student_of_a_training_gets_exits(learned: Path, tmp_path: Path) -> None:
+    (learned / "texts.jsonl").write_text('{"text": "The mayor of Oslo met Acme ."}\n')
+    fit(options_in(
+        learned, out=tmp_path / "run", epochs=1, schedule="mix", distilled=(learned / "dev.jsonl",), vet=False,
+        unlabelled=(learned / "texts.jsonl",), committee=1,
+    ))  # fmt: skip
+    assert (tmp_path / "run" / "student" / FILE).is_file()
+    assert [path.parent.name for path in tmp_path.rglob(FILE)] == ["student"]
+    assert (tmp_path / "run" / "committee" / "1" / "student" / "config.json").is_file()
+
+
+def test_int8_stops_early_and_says_how_deep_it_reads(learned: Path, tmp_path: Path) -> None:
+    bundle = export_tiny(learned / "run", tmp_path / "bundle", verify=())
+    manifest = read_manifest(bundle)
+    assert dict(manifest.exits) == {"1": early.sure(1, 2)}
+    scores = manifest.scores
+    assert scores["layers"] == 2 and 1 <= scores["layers_read"] <= 2
+    assert "1 of 2 layers" not in (bundle / "README.md").read_text()
+    assert f"{scores['layers_read']:.2f} of 2 layers" in (bundle / "README.md").read_text()
+    assert selftest(SelftestOptions(bundle=bundle)).texts
+    documents = list(read_jsonl(learned / "dev.jsonl"))
+    student = Student.load(bundle)
+    assert student.tag([each.text for each in documents]) == [
+        replace(student.tag([each.text])[0], id=str(number)) for number, each in enumerate(documents, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("precision", "asked", "there"), [("int8", None, True), ("int8", False, False), ("fp32", None, False),
+                                      ("fp32", True, True)]
+)  # fmt: skip
+def test_fp32_is_the_whole_student_unless_one_asks(
+    learned: Path, tmp_path: Path, precision: str, asked: bool | None, there: bool
+) -> None:
+    bundle = export_tiny(learned / "run", tmp_path / "b", verify=(), precision=precision, early_exit=asked)
+    manifest = read_manifest(bundle)
+    assert bool(manifest.exits) is there and ("layers_read" in manifest.scores) is there
+    if precision == "fp32" and not there:
+        assert manifest.scores["words_with_other_tag"] == 0
+
+
+def test_a_head_that_knows_nothing_costs_the_bundle_and_the_message_names_the_way_out(
+    learned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(learned / "run", tmp_path / "run")
+    student = load_student(run)
+    write_exits({1: new_head(32, len(student.tags))}, run / "student")
+    monkeypatch.setattr("students.early.sure", lambda *_: ALWAYS)
+    with pytest.raises(CheckFailed, match=r"strict F1 fell .* Try --no-early-exit or --precision fp32"):
+        export_tiny(run, tmp_path / "bundle", verify=(), max_f1_drop=0.003)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_exits_that_are_not_this_students_are_one_line(learned: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(learned / "run", tmp_path / "run")
+    student = load_student(run)
+    for exits in ({1: new_head(16, len(student.tags))}, {1: new_head(32, 3)}, {7: new_head(32, len(student.tags))}):
+        write_exits(exits, run / "student")
+        with pytest.raises(InputError, match=r"exits\.safetensors: not the early exits of this student: .*; delete it"):
+            export_tiny(run, tmp_path / "bundle", verify=())
+    (run / "student" / FILE).write_bytes(b"no tensors")
+    with pytest.raises(InputError, match="not the early exits of this student"):
+        export_tiny(run, tmp_path / "bundle", verify=())
+    (run / "student" / FILE).unlink()
+    assert not read_manifest(export_tiny(run, tmp_path / "bundle", verify=())).exits
+
+
+def test_a_manifest_must_know_the_exits_of_its_graph(learned: Path, tmp_path: Path) -> None:
+    bundle = export_tiny(learned / "run", tmp_path / "bundle", verify=())
+    manifest = read_manifest(bundle)
+    for exits in ({}, {"2": 0.9}, {"1": 0.9, "2": 0.9}):
+        with pytest.raises(InputError, match="not those of the manifest"):
+            Student.load(sign(bundle, replace(manifest, exits=exits)))
+    wrong: list[Any] = [{"one": 0.9}, {"1": 2}, {"1": "0.9"}, {"0": 0.9}, [1]]
+    for each in wrong:
+        with pytest.raises(InputError, match="damaged"):
+            Student.load(sign(bundle, replace(manifest, exits=each)))
+
+
+def test_texts_of_the_selftest_keep_away_from_the_limits(learned: Path, tmp_path: Path) -> None:
+    bundle = export_tiny(learned / "run", tmp_path / "bundle", verify=())
+    student = Student.load(bundle)
+    stored = [json.loads(line) for line in (bundle / "selftest.jsonl").read_text().splitlines()]
+    distances = [depth.nearest(student, Document(row["id"], row["text"])) for row in stored]
+    assert sum(distance > 0.03 for distance in distances) >= min(len(distances) - 8, 1)
+    assert depth.nearest(student, Document("empty", "")) == float("inf")
+
+
+def test_a_student_without_exits_is_exported_as_before(tmp_path: Path) -> None:
+    run = make_checked_student(tmp_path / "run")
+    bundle = export_tiny(run, tmp_path / "bundle")
+    assert not read_manifest(bundle).exits
+    assert depth.nearest(Student.load(bundle), Document("1", SENTENCES[0])) == float("inf")
+
+
+def test_heads_agree_with_the_last_layer_on_what_they_learned(tmp_path: Path) -> None:
+    """A random student: what it says is arbitrary, and its middle layer knows it all the same."""
+    student = load_student(make_tiny_student(tmp_path / "student"))
+    texts = [student.encoder.encode(text) for text in SENTENCES]
+    documents = [Document(str(n), text) for n, text in enumerate(SENTENCES)]
+    learnt = examples(documents, student.encoder, student.tags).rows * 400
+    (head,) = fitted(student, learnt, 1).values()
+    assert head[0].weight.shape == (INNER, 32)
+    same = words = 0
+    for text, expected in zip(texts, word_logits(student, texts), strict=True):
+        (window,) = student.encoder.windows(text)
+        ids = torch.from_numpy(student.encoder.row(text, window).astype(np.int64))[None]
+        with torch.no_grad():
+            states = student.model(input_ids=ids, output_hidden_states=True).hidden_states[1][0, 1:-1]
+            found = head(states[text.first]).numpy()
+        same += int((found.argmax(-1) == expected.argmax(-1)).sum())
+        words += len(expected)
+    assert same > 0.9 * words
