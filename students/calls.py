@@ -48,7 +48,7 @@ class Calls:
     def __init__(self, model: Model, pool: Executor | None, threads: int, most: int = CALL) -> None:
         self._model, self._pool, self._threads, self._most = model, pool, threads, most
         self._open: dict[int, Call] = {}  # by length, in the order they were begun
-        self._running: list[Future[Floats]] = []
+        self._running: set[Future[Floats]] = set()
 
     def add(self, pieces: Ids) -> Place:
         """A window to be run in company."""
@@ -82,21 +82,17 @@ class Calls:
 
     def no_more(self) -> None:
         """Nothing more will be added: start all, but for a last call, which whoever needs it can run as well."""
-        while len(self._open) > (0 if self._busy() else 1):
+        while len(self._open) > (0 if self._running else 1):
             self.start_oldest()
 
     def drop(self) -> None:
         """Nobody waits any longer: forget what has not begun."""
-        for future in self._running:
+        for future in tuple(self._running):
             future.cancel()
 
     def _fill(self) -> None:
-        while self._open and self._busy() < 2 * self._threads:
+        while self._open and len(self._running) < 2 * self._threads:
             self.start_oldest()
-
-    def _busy(self) -> int:
-        self._running = [future for future in self._running if not future.done()]
-        return len(self._running)
 
     def _start(self, length: int, here: bool = False) -> None:
         call = self._open.pop(length)
@@ -104,4 +100,5 @@ class Calls:
             call.found = self._model(call.pieces)
         else:
             call.found = self._pool.submit(self._model, call.pieces)
-            self._running.append(call.found)
+            self._running.add(call.found)
+            call.found.add_done_callback(self._running.discard)

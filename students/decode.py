@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from students.encode import Encoded, Window
 
 Floats = npt.NDArray[np.float32]
 Tags = npt.NDArray[np.int64]
+_MANY = 4096  # words
 
 
 class TagSet:
@@ -29,13 +31,15 @@ class TagSet:
         return len(self.names)
 
 
-def word_scores(encoded: Encoded, windows: Sequence[Window], logits: Sequence[Floats], size: int) -> Floats:
+def word_scores(encoded: Encoded, windows: Sequence[Window], logits: Iterable[Floats], size: int) -> Floats:
     """Logits per word, shape (words, tags), each from the window that owns the word's first piece.
 
-    `logits[i]` has shape (tokens of window i without special tokens, tags). Words without pieces get O for certain.
+    `logits` come in the order of the windows, each of shape (tokens of its window without special tokens, tags). Words
+    without pieces get O for certain. The array is nobody else's.
     """
     if encoded.whole and len(windows) == 1:  # nearly all sentences
-        return logits[0].take(encoded.first, axis=0)
+        (only,) = logits
+        return only.take(encoded.first, axis=0)
     scores = np.zeros((len(encoded.words), size), np.float32)
     scores[:, 0] = np.where(encoded.first < 0, 1e4, 0.0)
     real = np.flatnonzero(encoded.first >= 0)
@@ -77,25 +81,32 @@ def _is_lawful(path: list[int]) -> bool:
 
 def _viterbi(logits: Floats) -> list[int]:
     """The best sum over lawful paths; in plain floats, which are faster than arrays for so few tags."""
-    lost = (logits - logits.max(axis=-1, keepdims=True)).tolist()  # keeps the sums of long texts small
+    tags = logits.shape[1]
     total = logits[0].tolist()
-    insides = range(2, len(total), 2)
+    insides = range(2, tags, 2)
     for inside in insides:
         total[inside] = -math.inf
-    came_from: list[list[int]] = []
-    for row in lost[1:]:
+    came_from = array("B" if tags < 256 else "I")  # the best tag before, for each tag of each word
+    lost = logits[1:] - logits[1:].max(axis=-1, keepdims=True)  # keeps the sums of long texts small
+    for row in _rows(lost):
         top = max(total)
-        before = [total.index(top)] * len(row)
+        before = [total.index(top)] * tags
         sums = [top + each for each in row]
         for inside in insides:
             before[inside] = inside - 1 if total[inside - 1] >= total[inside] else inside
             sums[inside] = total[before[inside]] + row[inside]
         total = sums
-        came_from.append(before)
+        came_from.extend(before)
     path = [total.index(max(total))]
-    for before in reversed(came_from):
-        path.append(before[path[-1]])
+    for at in range(len(came_from) - tags, -1, -tags):
+        path.append(came_from[at + path[-1]])
     return path[::-1]
+
+
+def _rows(values: Floats) -> Iterator[list[float]]:
+    """An array's rows as plain floats, which take ten times the memory: some at a time."""
+    for at in range(0, len(values), _MANY):
+        yield from values[at : at + _MANY].tolist()
 
 
 def entities(encoded: Encoded, logits: Floats, tags: TagSet, temperature: float = 1.0) -> list[Entity]:
@@ -105,18 +116,18 @@ def entities(encoded: Encoded, logits: Floats, tags: TagSet, temperature: float 
     the temperature; the tags are those of the undivided logits. A word without pieces is looked through: it neither
     ends an entity nor belongs to its edge.
     """
-    words = encoded.words
-    if not encoded.whole:
-        real = np.flatnonzero(encoded.first >= 0)
-        words, logits = [words[at] for at in real.tolist()], logits[real]
-    chosen = best_path(logits) if words else []
+    real = None if encoded.whole else np.flatnonzero(encoded.first >= 0)
+    if real is not None:
+        logits = logits[real]
+    chosen = best_path(logits) if len(logits) else []
     if not any(chosen):
         return []
     inside = [at for at, tag in enumerate(chosen) if tag]
-    sure = probabilities(logits.take(inside, axis=0) / np.float32(temperature)).tolist()
+    sure = probabilities(logits.take(inside, axis=0) / np.float32(temperature))
+    places = inside if real is None else real[inside].tolist()
     found: list[tuple[Span, Span, int, float]] = []
-    for at, shares in zip(inside, sure, strict=True):
-        word, tag = words[at], chosen[at]
+    for at, place, shares in zip(inside, places, _rows(sure), strict=True):
+        word, tag = encoded.words[place], chosen[at]
         if tag % 2:
             found.append((word, word, tag // 2, shares[tag]))
         else:

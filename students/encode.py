@@ -20,8 +20,9 @@ from tokenizers import Tokenizer
 from distill.document import Span
 from distill.errors import CallError, InputError
 from distill.sentences import sentences
-from distill.words import words
+from distill.words import blocks, words
 from students.case import STEP, case_of
+from students.spans import Spans, as_pairs
 
 Ids = npt.NDArray[np.int32]
 
@@ -30,6 +31,7 @@ START = 1 << 22
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REMEMBERED = 200_000  # words whose pieces are kept; some 40 MB at the most
 _LONGEST_REMEMBERED = 64
+_LONG = 1 << 16  # characters of a text beyond which it is read some of it at a time
 _ENDLESS = 10_000  # letters of a word that a WordPiece tokenizer gets to see of a longer one
 
 
@@ -43,7 +45,7 @@ class Encoded:
     indices in `ids` where a new sentence begins, where the text is read by sentences.
     """
 
-    words: list[Span]
+    words: Sequence[Span]
     ids: Ids
     first: Ids
     whole: bool
@@ -113,6 +115,22 @@ class Encoder:
 
     def encode(self, text: str) -> Encoded:
         """Words and pieces of one text of any length; nothing is cut."""
+        encoded = self._block(text) if len(text) <= _LONG else self._blocks(text)
+        cut = 0 < self.sentences_above < len(encoded.ids)
+        return replace(encoded, cuts=_cuts(text, encoded)) if cut else encoded
+
+    def _blocks(self, text: str) -> Encoded:
+        pairs, ids, firsts, pieces = [], [], [], 0
+        for start, end in blocks(text):
+            block = self._block(text[start:end])
+            pairs.append(as_pairs(block.words, start))
+            ids.append(block.ids)
+            firsts.append(np.where(block.first < 0, -1, block.first + pieces))
+            pieces += len(block.ids)
+        first = np.concatenate(firsts, dtype=np.int32)
+        return Encoded(Spans(np.concatenate(pairs)), np.concatenate(ids), first, bool((first >= 0).all()))
+
+    def _block(self, text: str) -> Encoded:
         spans = words(text)
         surfaces = [text[start:end] for start, end in spans]
         known = self._pieces
@@ -127,8 +145,7 @@ class Encoder:
         if not whole:
             first = [at if own else -1 for at, own in zip(first, found, strict=True)]
         ids = np.array([*chain.from_iterable(found)], np.int32)
-        encoded = Encoded(spans, ids, np.array(first, np.int32), whole)
-        return replace(encoded, cuts=_cuts(text, encoded)) if 0 < self.sentences_above < len(ids) else encoded
+        return Encoded(spans, ids, np.array(first, np.int32), whole)
 
     def _pieces_of(self, surfaces: Sequence[str]) -> dict[str, tuple[int, ...]]:
         """The pieces of every distinct surface, tokenising only those not met before."""

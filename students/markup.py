@@ -11,7 +11,7 @@ from typing import Protocol
 
 from distill.document import Document
 from distill.jsonl import document_to_json, dump_line
-from distill.words import words
+from distill.words import each_word
 from students.offsets import position
 from students.page import Page
 
@@ -69,7 +69,7 @@ class Conll:
         """The Document's words, in the grain the student sees."""
         first = {entity.start: entity for entity in document.entities}
         lines, inside = [f"# id = {' '.join(document.id.split())}\n"], None
-        for start, end in words(document.text):
+        for start, end in each_word(document.text):
             begun = first.get(start)
             inside = begun or (inside if inside and start < inside.end else None)
             tag = f"{'B' if begun else 'I'}-{inside.label}" if inside else "O"

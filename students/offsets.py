@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from itertools import accumulate
 
@@ -20,7 +21,7 @@ def position(text: str, unit: str) -> Position:
     if unit == "codepoint" or text.isascii():
         return lambda offset: offset
     size = _SIZES[unit]
-    return list(accumulate((size(ord(char)) for char in text), initial=0)).__getitem__
+    return array("Q", accumulate((size(ord(char)) for char in text), initial=0)).__getitem__
 
 
 def _utf8(code: int) -> int:

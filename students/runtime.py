@@ -46,7 +46,7 @@ class Reading:
     logits: Floats
 
 
-Whole = Callable[[list[Floats]], tuple[Document, Reading]]
+Whole = Callable[[Iterable[Floats]], tuple[Document, Reading]]
 """From the logits of a text's windows, in order, to its answer."""
 
 
@@ -152,7 +152,8 @@ class Student:
         return _Text(document, encoded, windows, places, _TEXT + len(encoded.ids) + len(document.text) // 8)
 
     def _answered(self, text: _Text, calls: Calls) -> tuple[Document, Reading]:
-        logits = [calls.logits(place) for place in text.places]
+        text.places.reverse()
+        logits = (calls.logits(text.places.pop()) for _ in text.windows)  # each is let go when its words have it
         return self._finished(text.document, text.encoded, text.windows, logits)
 
     def _executor(self) -> ThreadPoolExecutor | None:
@@ -168,11 +169,12 @@ class Student:
         return found
 
     def _finished(
-        self, document: Document, encoded: Encoded, windows: list[Window], logits: list[Floats]
+        self, document: Document, encoded: Encoded, windows: list[Window], logits: Iterable[Floats]
     ) -> tuple[Document, Reading]:
         scores, temperature = word_scores(encoded, windows, logits, len(self.tags)), self.manifest.temperature
         found = kept(entities(encoded, scores, self.tags, temperature), self.thresholds)
-        reading = Reading(encoded, scores / np.float32(temperature))
+        scores /= np.float32(temperature)
+        reading = Reading(encoded, scores)
         return Document(document.id, document.text, found, document.meta), reading
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import texts
 
-from distill.words import is_ideograph, is_spaceless, words
+from distill.words import blocks, is_ideograph, is_spaceless, words
 
 any_text = st.one_of(texts, st.text(st.characters()))
 
@@ -21,6 +21,14 @@ def test_words_cover_everything_but_white_space_in_order(text: str) -> None:
     assert all(left.end <= right.start for left, right in pairwise(spans))
     assert all(start < end and not any(map(str.isspace, text[start:end])) for start, end in spans)
     assert "".join(text[start:end] for start, end in spans) == "".join(text.split())
+
+
+@given(any_text, st.integers(1, 5))
+def test_a_long_texts_blocks_have_its_words_and_lose_nothing(text: str, least: int) -> None:
+    found = list(blocks(text, least))
+    assert "".join(text[start:end] for start, end in found) == text
+    moved = [(b.start + w.start, b.start + w.end) for b in found for w in words(text[b.start : b.end])]
+    assert moved == words(text)
 
 
 @given(any_text)
