@@ -95,8 +95,9 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 def _server(app: Any, options: ServeOptions) -> Any:
     import uvicorn
 
+    wire = resolve("students.wire:wire", _EXTRA)(options.timeout)
     config = uvicorn.Config(
-        app, http=resolve("students.wire:Wire", _EXTRA), log_config=None, log_level="critical", access_log=False,
+        app, http=wire, log_config=None, log_level="critical", access_log=False,
         ws="none", lifespan="on", server_header=False,
         proxy_headers=False, limit_concurrency=options.queue + _CONNECTIONS, timeout_keep_alive=30,
         timeout_graceful_shutdown=int(options.timeout) + 1,

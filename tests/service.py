@@ -18,7 +18,7 @@ import uvicorn
 from students.asking import Limits
 from students.runtime import Student
 from students.serving import Service, application
-from students.wire import Wire
+from students.wire import wire
 
 JSON = {"Content-Type": "application/json"}
 
@@ -81,8 +81,9 @@ def running(
     given = {"max_body": 100_000, "max_text": 5_000, "queue": 64, "timeout": 60.0, **limits}
     service = Service(kind.load(bundle, threads=1), Limits(**given), 2)
     config = uvicorn.Config(
-        application(service, token), http=Wire, log_config=None, ws="none", lifespan="on", access_log=False
-    )
+        application(service, token), http=wire(given["timeout"]), log_config=None, ws="none",
+        lifespan="on", access_log=False,
+    )  # fmt: skip
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

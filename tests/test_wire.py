@@ -5,12 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
-from service import Caller, running
+from service import Caller, running, until
 
 from students.wire import HEAD, Wire
 
@@ -108,3 +110,80 @@ def test_the_rest_of_a_body_that_was_refused_is_not_waited_for(
             assert reply(line)[0] == 415
             line.sendall(b"x")
             assert line.recv(100) == b""
+
+
+PAGE = b"GET /page.js HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_who_does_not_take_the_answers_is_dropped_and_harms_nobody(word_bundle: Path) -> None:
+    asked = POST + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+    with running(word_bundle, timeout=1.0) as call:
+        for request in (PAGE, asked):
+            with line_to(call) as line, pytest.raises(ConnectionError):
+                while True:
+                    line.sendall(request * 1000)
+            with Caller(call.port) as other:
+                assert other.tag({"text": "Oslo"}).status == 200
+
+
+def test_a_last_answer_that_is_not_taken_is_not_kept(word_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped: list[int] = []
+    lost = Wire.connection_lost
+
+    def connection_lost(wire: Wire, exc: Exception | None) -> None:
+        dropped.append(wire.client[1] if wire.client else 0)
+        lost(wire, exc)
+
+    monkeypatch.setattr(Wire, "connection_lost", connection_lost)
+    body = json.dumps({"text": " " * 8_000_000}).encode()  # more than the system takes by itself
+    with running(word_bundle, timeout=1.0, max_body=10**7, max_text=10**7) as call, socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect(("127.0.0.1", call.port))
+        line.sendall(POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        until(lambda: b"ner_texts_total 1\n" in call("/metrics").body)
+        until(lambda: line.getsockname()[1] in dropped)
+        line.settimeout(60)
+        assert len(line.makefile("rb").read()) < 8_000_000
+
+
+def test_many_requests_at_once_are_answered_in_order_and_few_of_them_wait_as_such(
+    word_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[int] = []
+    complete = Wire.on_headers_complete
+
+    def on_headers_complete(wire: Wire) -> None:
+        complete(wire)
+        waiting.append(len(wire.pipeline))
+
+    monkeypatch.setattr(Wire, "on_headers_complete", on_headers_complete)
+    bodies = [b'{"text": "%d"}' % number for number in range(2000)]
+    sent = b"".join(POST + b"Content-Length: %d\r\n\r\n" % len(body) + body for body in bodies)
+    with running(word_bundle) as call, line_to(call) as line:
+        sender = threading.Thread(target=line.sendall, args=(sent,))
+        sender.start()
+        with line.makefile("rb") as answers:
+            found = [_next(answers) for _ in bodies]
+        sender.join()
+    assert [json.loads(body)["text"] for _, body in found] == [str(number) for number in range(2000)]
+    assert {status for status, _ in found} == {200} and max(waiting) < 50
+
+
+def test_what_is_wrong_behind_a_request_waits_for_its_answer(word_bundle: Path) -> None:
+    asked = POST + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+    with running(word_bundle) as call:
+        chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nno length\r\n"
+        endless = b"GET / HTTP/1.1\r\nX: ".ljust(2 * HEAD, b"a")
+        for wrong, status in ((b"no http\r\n\r\n", 400), (chunked, 400), (endless, 431)):
+            with line_to(call) as line, line.makefile("rb") as answers:
+                line.sendall(asked * 3 + wrong)
+                assert [_next(answers)[0] for _ in range(4)] == [200, 200, 200, status]
+                assert answers.read(1) == b""
+
+
+def _next(answers: BinaryIO) -> tuple[int, bytes]:
+    status, length = int(answers.readline().split()[1]), 0
+    while (line := answers.readline().strip()) != b"":
+        name, _, value = line.partition(b":")
+        length = int(value) if name == b"content-length" else length
+    return status, answers.read(length)
