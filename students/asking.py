@@ -60,13 +60,21 @@ def asked(body: bytes, limits: Limits) -> Question:
 
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(body.decode("utf-8-sig"))
+        return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_once)
     except UnicodeDecodeError as error:
         raise Refused(400, f"the body is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
         raise Refused(400, f"the body is not JSON: {error.msg} at character {error.pos}") from None
     except (ValueError, RecursionError):
         raise Refused(400, "the body is not JSON that can be read: a number too long or brackets too deep") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; one of two texts under the same key would be dropped in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise Refused(422, "a key stands twice in one object")
+    return found
 
 
 def _texts(row: dict[str, Any], limits: Limits) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ class Gate:
 
     def __init__(self, inner: App, metrics: Metrics, token: str | None) -> None:
         self._inner, self._metrics = inner, metrics
-        self._token = None if token is None else token.encode()
+        self._token = None if token is None else token.encode("utf-8", "surrogateescape")
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -32,7 +32,7 @@ class Metrics:
         """Count a request that was answered."""
         with self._lock:
             self.requests[path, method, status] += 1
-            if path == "/tag":
+            if (path, method) == ("/tag", "POST"):
                 self._seconds += seconds
                 self._buckets[bisect_left(_EDGES, seconds)] += 1
 

@@ -77,6 +77,8 @@ def _token(options: ServeOptions) -> str | None:
     token = os.environ.get(options.token_env, "").strip()
     if not token:
         raise CallError(f"the environment variable {options.token_env} (--token-env) is empty or not set")
+    if any(ord(char) < 0x20 or char == "\x7f" for char in token):
+        raise CallError(f"the token in {options.token_env} has a line break or the like, which no header can carry")
     return token
 
 

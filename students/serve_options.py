@@ -21,7 +21,7 @@ class ServeOptions(Options):
     max_body: int = option(2_000_000, "bytes of a request", at_least=1)
     max_text: int = option(100_000, "characters of a text", at_least=1)
     queue: int = option(128, "requests in hand at a time; more are asked to come back", at_least=1)
-    timeout: float = option(30.0, "seconds a request may take", above=0)
+    timeout: float = option(30.0, "seconds a request may take", above=0, at_most=86_400)
     threads: int | None = option(None, "CPU threads; otherwise what this process may use", at_least=1)
 
 

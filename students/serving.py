@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from students import interface
@@ -57,6 +58,8 @@ class Service:
         kind = _header(scope, b"content-type").partition(b";")[0].strip().lower()
         if kind != b"application/json":  # and so no page of another site can ask in a person's name
             raise Refused(415, "send JSON, with the header Content-Type: application/json")
+        if _header(scope, b"content-encoding").strip().lower() not in (b"", b"identity"):
+            raise Refused(415, "send the body as it is, without Content-Encoding", {"Accept-Encoding": "identity"})
         if self.inside >= self.limits.queue:
             raise Refused(429, f"{self.inside} requests are in hand; come back in a second", {"Retry-After": "1"})
         self.inside += 1
@@ -114,6 +117,9 @@ def application(service: Service, token: str | None = None) -> Gate:
     app.add_exception_handler(HTTPException, _no_such)
     app.add_exception_handler(Exception, _fault)
     interface.complete(app.openapi(), service.limits, token is not None)
+    for route in app.routes:  # probes like to ask without the answer's body; the OpenAPI need not say so
+        if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
+            route.methods.add("HEAD")
 
     async def either(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         tags = scope["type"] == "http" and scope["path"] == "/tag" and scope["method"] == "POST"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import math
 import os
 import signal
 import socket
@@ -82,7 +84,7 @@ def test_the_answer_is_the_runtimes_own_however_long_the_text_and_whoever_else_a
         (b'{"text": null}', 422, "found null"), (b'{"texts": "Oslo"}', 422, "list of strings"),
         (b'{"texts": ["a", 5]}', 422, "text 2 is a string"), (b'{"txet": "a"}', 422, "did you mean text"),
         (b'{"\\ud800": "a"}', 422, "unknown key"), (b'{"text": "a", "offsets": "bytes"}', 422, "utf16"),
-        (b'{"text": "a", "offsets": [[]]}', 422, "utf16"),
+        (b'{"text": "a", "offsets": [[]]}', 422, "utf16"), (b'{"text": "a", "text": "b"}', 422, "twice"),
         (b'{"text": "' + b"a" * 5001 + b'"}', 413, "5001 characters"),
         (b'{"texts": [' + b'"",' * 10_000 + b'""]}', 413, "10001 texts"),
     ],
@@ -116,6 +118,8 @@ def test_only_json_is_taken_so_no_other_site_can_ask(call: Caller) -> None:
     for kind in ({}, {"Content-Type": "text/plain"}, {"Content-Type": "application/x-www-form-urlencoded"}):
         assert call("/tag", b'{"text": "Oslo"}', kind).status == 415
     assert call("/tag", b'{"text": "Oslo"}', {"Content-Type": "Application/JSON; charset=utf-8"}).status == 200
+    assert call("/tag", b'{"text": "Oslo"}', {**JSON, "Content-Encoding": "identity"}).status == 200
+    assert call("/tag", gzip.compress(b'{"text": "Oslo"}'), {**JSON, "Content-Encoding": "gzip"}).status == 415
     assert "access-control-allow-origin" not in call("/tag", b"{}", {**JSON, "Origin": "http://x"}).headers
 
 
@@ -124,6 +128,13 @@ def test_what_does_not_exist_is_said_in_json(call: Caller) -> None:
     reply = call("/tag")
     assert (reply.status, reply.headers["allow"]) == (405, "POST")
     assert reply.json["error"]
+
+
+def test_a_probe_may_ask_for_the_head_of_a_page(call: Caller) -> None:
+    for path in ("/", "/health", "/metrics", "/docs", "/openapi.json"):
+        whole, head = call(path), call(path, method="HEAD")
+        assert (head.status, head.body) == (200, b"") and head.headers["content-type"] == whole.headers["content-type"]
+    assert call("/tag", method="HEAD").status == 405
 
 
 def test_a_full_house_asks_to_come_back_and_the_door_opens_again(word_bundle: Path) -> None:
@@ -168,6 +179,8 @@ def test_a_caller_who_leaves_in_the_middle_of_a_body_is_no_fault(word_bundle: Pa
 
 
 def test_a_token_is_asked_for_where_texts_and_figures_are(word_bundle: Path) -> None:
+    with running(word_bundle, token=b"\xe9".decode("utf-8", "surrogateescape")) as call:  # as the environment gives it
+        assert call.tag({"text": "Oslo"}, Authorization="Bearer \xe9").status == 200
     with running(word_bundle, token="sésame-42") as call:
         for given in ({}, {"Authorization": "Bearer sesame"}, {"Authorization": "Basic s\xe9same-42"}):
             reply = call.tag({"text": "Oslo"}, **given)
@@ -188,6 +201,11 @@ def test_others_reach_it_only_with_a_token_or_when_told_twice(
     monkeypatch.setenv("EMPTY", " ")
     with pytest.raises(CallError, match="EMPTY"):
         serve(ServeOptions(bundle=word_bundle, token_env="EMPTY"))
+    monkeypatch.setenv("LINES", "c2VzYW1l\nNDI=")  # as base64 breaks what is long
+    with pytest.raises(CallError, match="line break"):
+        serve(ServeOptions(bundle=word_bundle, token_env="LINES"))
+    with pytest.raises(CallError, match="at most"):
+        ServeOptions(bundle=word_bundle, timeout=math.inf)
     with pytest.raises(CallError, match=r"cannot listen on 192\.0\.2\.7"):
         serve(ServeOptions(bundle=word_bundle, host="192.0.2.7", allow_open_host=True))
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CallError, match="try another --port"):
@@ -201,6 +219,7 @@ def test_the_figures_count_and_quote_nothing(word_bundle: Path) -> None:
         call.tag({"texts": ["Oslo and Lima", "Zanzibarine"]})
         call.tag({"text": 5})
         call("/Zanzibarine?text=Zanzibarine")
+        call("/tag")  # no request to tag
         text = call("/metrics").body.decode()
     assert "Zanzibarine" not in text
     for line in (
