@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from distill.document import Document, Entity, Span, flat
 from distill.errors import InputError
-from distill.files import STREAM, open_lines, stem, whole_or_not_at_all
+from distill.files import once, open_lines, stem, whole_or_not_at_all
 from distill.layout import ConllColumns, Layout, is_boundary, is_comment, layout_of
 from distill.progress import say
 from distill.rejects import BadRow, shown, source_name, undecodable
@@ -96,8 +96,8 @@ def _rows(
 
 
 def _again(path: str | Path, errors: Bytes) -> Lines:
-    """Something that gives the file's lines as often as asked; standard input is kept."""
-    if str(path) != STREAM:
+    """Something that gives the file's lines as often as asked; those of standard input or another pipe are kept."""
+    if not once(path):
         return lambda: open_lines(path, errors)
     kept = list(open_lines(path, errors))
     return lambda: kept

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from distill.document import Document, Entity, flat
 from distill.errors import CallError, InputError, did_you_mean
-from distill.files import STREAM, existing, first_lines, unpacked
+from distill.files import STREAM, existing, first_lines, once, unpacked
 from distill.labels import LabelSet, conform
 from distill.layout import ConllColumns, looks_like_conll
 from distill.libraries import resolve
@@ -84,6 +84,8 @@ def format_of(path: str | Path) -> str:
         return SUFFIXES[_suffix(path)]
     if Path(path).is_dir():
         return folder_format(path)
+    if once(path) and str(path) != STREAM:
+        raise InputError("can be read only once, so its format cannot be told; name it, or send it to -", path=path)
     lines = [line for line in first_lines(path) if line.strip()]
     if not lines or lines[0].lstrip().startswith("{"):
         return "jsonl"

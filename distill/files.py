@@ -25,6 +25,7 @@ _UNWRITABLE = (
 STREAM = "-"  # as a path: standard input for a reader, standard output for a writer
 _PACKED = (".gz", ".zst")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # what such a file may begin with; its lines would be rubbish, not bad rows
+_PACKS = (b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd")  # what gzip and zstandard begin with
 _LOOKED_AT = 10  # lines: the first may be too short to tell
 _HIGH = bytes({*range(32)} - {*b"\t\n\r"})  # the other half of a letter in UTF-16: NUL in Latin, 4 in Cyrillic
 
@@ -62,6 +63,8 @@ def open_lines(path: str | Path, errors: Literal["strict", "surrogateescape"] = 
     try:
         with _open_binary(Path(path)) as lines:
             for number, raw in enumerate(lines, 1):
+                if number == 1 and raw.startswith(_PACKS):
+                    raise InputError("is packed; unpack it first, or name it .gz or .zst, which it is", path=path)
                 if number <= _LOOKED_AT and is_utf16(raw, number == 1):
                     raise InputError("is UTF-16, not UTF-8; convert the file first", path=path)
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8", errors)
@@ -103,6 +106,11 @@ def _standard_input() -> IO[bytes]:
     if sys.stdin is None or sys.stdin.closed:
         raise InputError("standard input is closed; give a file, or send something to it")
     return sys.stdin.buffer
+
+
+def once(path: str | Path) -> bool:
+    """Whether what a path gives can be read only once: standard input, or another pipe."""
+    return str(path) == STREAM or Path(path).is_fifo() or Path(path).is_socket()
 
 
 def first_lines(path: str | Path, most: int = 200) -> list[str]:

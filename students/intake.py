@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from distill.document import Document
-from distill.files import STREAM, existing, open_lines
+from distill.files import existing, once, open_lines
 from distill.intake import Row, line_rows, read_rows
 from distill.rejects import BadRow
 
@@ -16,11 +16,11 @@ from distill.rejects import BadRow
 def rows(path: Path, form: str | None = None) -> Iterator[Row]:
     """Documents and bad rows of a file in a format, or of standard input (`-`), in order and as they come.
 
-    A format that is not given is told by the suffix or the first lines; standard input is JSONL where its first line
-    begins with `{` and text otherwise.
+    A format that is not given is told by the suffix or the first lines; standard input, or another pipe, is JSONL where
+    its first line begins with `{` and text otherwise.
     """
     existing(path)
-    stream = str(path) == STREAM and form != "conll"
+    stream = once(path) and form != "conll"
     found = line_rows(open_lines(path, "surrogateescape"), path, form) if stream else read_rows(path, form)
     return (row for row in found if row is not None)
 

@@ -12,7 +12,7 @@ from typing import TextIO
 from distill.clashes import keep_apart, named
 from distill.document import Document
 from distill.errors import CallError, InputError
-from distill.files import STREAM, existing, in_place, whole_or_not_at_all
+from distill.files import STREAM, existing, in_place, once, whole_or_not_at_all
 from distill.intake import Row
 from distill.jsonl import dump_line
 from distill.progress import say
@@ -130,7 +130,7 @@ def _invited(options: PredictOptions) -> None:
 def _tagged(
     student: Student, inputs: list[Iterable[Row]], options: PredictOptions, rejects: Rejects
 ) -> Iterator[Document]:
-    live = options.out is None and _from_stream(options)
+    live = options.out is None and options.text is None and any(map(once, options.inputs or (STREAM,)))
     for given in inputs:
         for chunk in arriving(given) if live else [given]:
             for document, reading in student.read(_accepted(chunk, rejects)):

@@ -7,11 +7,13 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from distill.corpora import format_of
 from distill.errors import CallError, InputError
 from distill.intake import read_rows
 from distill.jsonl import read_jsonl
@@ -168,6 +170,20 @@ def test_conll_comes_on_standard_input_when_it_is_named(word_bundle: Path) -> No
     done = subprocess.run(call, input=b"a O\nb\n\nLima O\n", capture_output=True, cwd=root, check=False, timeout=120)
     assert done.returncode == 1 and b"stdin:2: 1 columns, the file has 2; " in done.stderr
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["stdin-2"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+@pytest.mark.parametrize("source", [None, "jsonl", "conll"])
+def test_a_pipe_with_a_name_is_read_once(word_bundle: Path, tmp_path: Path, source: str | None) -> None:
+    pipe, out = tmp_path / "pipe", tmp_path / "out.jsonl"
+    given = b"mayor O\nOslo O\n\nLima O\n" if source == "conll" else b'{"text": "mayor Oslo"}\n{"text": "Lima"}\n'
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(given,), daemon=True)
+    writer.start()
+    predict(PredictOptions(bundle=word_bundle, inputs=(pipe,), source=source, out=out))
+    assert [document.text for document in read_jsonl(out)] == ["mayor Oslo", "Lima"]
+    with pytest.raises(InputError, match="only once, so its format cannot be told"):
+        format_of(pipe)
 
 
 def test_what_standard_input_lacks_is_said(word_bundle: Path) -> None:
