@@ -7,6 +7,7 @@ is not of that kind, every window goes alone (docs/sealed-room.md has the figure
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -75,6 +76,7 @@ class Student:
         self.thresholds: dict[str, float] = dict(manifest.thresholds)
         self._session = session
         self._pool: ThreadPoolExecutor | None = None
+        self._process = os.getpid()
 
     @classmethod
     def load(cls, bundle: str | Path, threads: int | None = None) -> Student:
@@ -157,6 +159,8 @@ class Student:
         return self._finished(text.document, text.encoded, text.windows, logits)
 
     def _executor(self) -> ThreadPoolExecutor | None:
+        if self._process != os.getpid():  # in a copy that fork made the threads are gone, and would be waited for
+            self._pool, self._process = None, os.getpid()
         if self._pool is None and self.threads > 1:
             self._pool = ThreadPoolExecutor(self.threads, "student")
         return self._pool

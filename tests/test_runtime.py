@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,6 +87,25 @@ def test_a_word_between_endless_ones_is_found(finder: Student) -> None:
     endless = "a" * 90  # more pieces than a window has room for
     document = finder.tag([f"{endless} Oslo {endless}{'b' * 500} Lima"])[0]
     assert [document.mention(entity) for entity in document.entities] == ["Oslo", "Lima"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_process_that_was_forked_is_answered_too(word_bundle: Path) -> None:
+    code = (
+        "import os, sys, warnings\n"
+        "from students.runtime import Student\n"
+        "student = Student.load(sys.argv[1], threads=2)\n"
+        "texts = ['Oslo ' * n for n in range(1, 60)]\n"
+        "before = student.tag(texts)\n"
+        "warnings.simplefilter('ignore')  # of threads that are not copied, which is the question\n"
+        "child = os.fork()\n"
+        "same = student.tag(texts) == before\n"
+        "if not child:\n"
+        "    os._exit(0 if same else 1)\n"
+        "sys.exit(os.waitpid(child, 0)[1] or not same)\n"
+    )
+    call = [sys.executable, "-c", code, str(word_bundle)]
+    subprocess.run(call, cwd=Path(__file__).parents[1], check=True, timeout=60)
 
 
 def test_an_endless_stream_is_answered_in_order_while_it_comes(finder: Student) -> None:
