@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from distill.document import Entity, Span
 from students.encode import Encoded, Window
+from students.spans import picked
 
 Floats = npt.NDArray[np.float32]
 Tags = npt.NDArray[np.int64]
@@ -44,8 +45,10 @@ def word_scores(encoded: Encoded, windows: Sequence[Window], logits: Iterable[Fl
     scores[:, 0] = np.where(encoded.first < 0, 1e4, 0.0)
     real = np.flatnonzero(encoded.first >= 0)
     at = encoded.first[real]
-    for window, values in zip(windows, logits, strict=True):
-        low, high = np.searchsorted(at, (window.own_start, window.own_end))
+    owned = np.array([window[2:] for window in windows], at.dtype).reshape(-1, 2)
+    # All at once and in the type of `at`, which is copied as a whole for each call with edges of another type.
+    bounds = np.searchsorted(at, owned).tolist()
+    for window, values, (low, high) in zip(windows, logits, bounds, strict=True):
         scores[real[low:high]] = values[at[low:high] - window.start]
     return scores
 
@@ -126,8 +129,8 @@ def entities(encoded: Encoded, logits: Floats, tags: TagSet, temperature: float 
     sure = probabilities(logits.take(inside, axis=0) / np.float32(temperature))
     places = inside if real is None else real[inside].tolist()
     found: list[tuple[Span, Span, int, float]] = []
-    for at, place, shares in zip(inside, places, _rows(sure), strict=True):
-        word, tag = encoded.words[place], chosen[at]
+    for at, word, shares in zip(inside, picked(encoded.words, places), _rows(sure), strict=True):
+        tag = chosen[at]
         if tag % 2:
             found.append((word, word, tag // 2, shares[tag]))
         else:

@@ -16,6 +16,13 @@ def as_pairs(spans: Sequence[Span], offset: int) -> npt.NDArray[np.int32]:
     return np.array(spans, np.int32).reshape(-1, 2) + np.int32(offset)
 
 
+def picked(spans: Sequence[Span], places: Sequence[int]) -> list[Span]:
+    """The spans at some places."""
+    if isinstance(spans, Spans):
+        return [Span(*pair) for pair in spans.pairs[places].tolist()]
+    return [spans[place] for place in places]
+
+
 class Spans(Sequence[Span]):
     """Spans as pairs in one array, shape (spans, 2): 8 bytes each, where a list of tuples takes 150."""
 
