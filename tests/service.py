@@ -75,13 +75,13 @@ class Caller:
 
 @contextmanager
 def running(
-    bundle: Path, token: str | None = None, kind: type[Student] = Student, **limits: Any
+    bundle: Path, token: str | None = None, kind: type[Student] = Student, patience: float = 60.0, **limits: Any
 ) -> Iterator[Caller]:
-    """A service in a thread of this process, with two threads of its own."""
+    """A service in a thread of this process, with two threads of its own; `patience` is the wire's."""
     given = {"max_body": 100_000, "max_text": 5_000, "queue": 64, "timeout": 60.0, **limits}
     service = Service(kind.load(bundle, threads=1), Limits(**given), 2)
     config = uvicorn.Config(
-        application(service, token), http=wire(given["timeout"]), log_config=None, ws="none",
+        application(service, token), http=wire(patience), log_config=None, ws="none",
         lifespan="on", access_log=False,
     )  # fmt: skip
     server = uvicorn.Server(config)

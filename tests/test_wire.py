@@ -117,7 +117,7 @@ PAGE = b"GET /page.js HTTP/1.1\r\nHost: x\r\n\r\n"
 
 def test_who_does_not_take_the_answers_is_dropped_and_harms_nobody(word_bundle: Path) -> None:
     asked = POST + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
-    with running(word_bundle, timeout=1.0) as call:
+    with running(word_bundle, patience=1.0) as call:
         for request in (PAGE, asked):
             with line_to(call) as line, pytest.raises(ConnectionError):
                 while True:
@@ -136,7 +136,7 @@ def test_a_last_answer_that_is_not_taken_is_not_kept(word_bundle: Path, monkeypa
 
     monkeypatch.setattr(Wire, "connection_lost", connection_lost)
     body = json.dumps({"text": " " * 8_000_000}).encode()  # more than the system takes by itself
-    with running(word_bundle, timeout=1.0, max_body=10**7, max_text=10**7) as call, socket.socket() as line:
+    with running(word_bundle, patience=1.0, max_body=10**7, max_text=10**7) as call, socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         line.connect(("127.0.0.1", call.port))
         line.sendall(POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
