@@ -19,6 +19,7 @@ MOST_FRAGMENTS = 3
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)|[。！？]|\n\s*\n")
 
 
+_ENUMERATES = re.compile(r"[;；，、]|,(?!\d)|\s[/|]\s")
 _ELLIPSIS = re.compile(r"\.\s?\.\s?\.|…")
 
 
@@ -44,10 +45,11 @@ class Fragments:
     def place(self, said: str) -> Place | None:
         """The tightest place of the mention's words in order, with a gap; None where two are equally tight.
 
-        A mention that was shortened by an ellipsis means the gap as well.
+        A mention that was shortened by an ellipsis means the gap as well; one with a comma or semicolon between its
+        words counts up several things, and none of them reaches from the first to the last.
         """
         asked = pieces(said)
-        if not scatters(asked):
+        if not scatters(asked) or _ENUMERATES.search(core(said)):
             return None
         wanted = [piece.key for piece in asked]
         if any(word not in self._where for word in wanted):

@@ -13,6 +13,7 @@ from distill.jsonl import document_to_json, entity_to_json
 from distill.labels import LabelSet
 from teachers.answers import Answer, UnparsedAnswer, parse_answer
 from teachers.choice import Shape
+from teachers.enumerations import divided
 from teachers.filters import Filters
 from teachers.forms import opened
 from teachers.intake import BadLine
@@ -101,6 +102,8 @@ class Reader:
         if self.shape == "list" and _exchanged(document.text, answer.mentions):
             turned = tuple(Mention(mention.label, mention.text) for mention in answer.mentions)
             answer = replace(answer, mentions=turned, notes=(*answer.notes, "mention and type exchanged"))
+        if (apart := divided(document.text, answer.mentions)) != answer.mentions:
+            answer = replace(answer, mentions=apart, notes=(*answer.notes, "several mentions in one string"))
         known: list[Mention] = []
         why: dict[int, str] = {}
         for position, mention in enumerate(answer.mentions):
