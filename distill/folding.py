@@ -21,6 +21,9 @@ _ACCENTS = (
     (0xE0100, 0xE01EF),
 )  # fmt: skip
 _STROKES = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h", "ŧ": "t"}
+# Cyrillic and Greek letters that look like Latin ones, told by their capitals, as names begin; not the mu of units.
+_STROKES |= dict(zip("авекмнорстухіјѕһԁԛԝ", "abekmhopctyxijshdqw", strict=True))
+_STROKES |= dict(zip("αβεζηικνορτυχ", "abezhiknoptyx", strict=True))
 _STROKES |= {stroke.upper(): letter.capitalize() for stroke, letter in _STROKES.items() if stroke != "ı"}
 _STROKES |= {"ي": "ی", "ى": "ی", "ك": "ک", "ـ": ""}  # Arabic and Persian forms of one letter; the stretching tatweel
 _TYPOGRAPHY = {**{ord(char): "'" for char in QUOTES}, **{ord(char): "-" for char in DASHES}}

@@ -33,6 +33,10 @@ def found(text: str, said: str) -> str | None:
         ("rain in IŞIK today", "ışık", "IŞIK"),
         ("the Größe Werke AG fell", "GRÖSSE WERKE AG", "Größe Werke AG"),
         ("the ﬁne oﬃce of ﬂax", "fine office", "ﬁne oﬃce"),
+        ("by Ann Quill", "\u0410nn Quill", "Ann Quill"),  # a Cyrillic A
+        ("by \u0410nn Quill", "ann quill", "\u0410nn Quill"),
+        ("the N\u0395\u03a1A talks", "NEPA", "N\u0395\u03a1A"),  # a Greek epsilon and rho
+        ("cut by 5 \u00b5m", "5 mm", None),
         ("by Zoe\u0308 Quill", "Zoë Quill", "Zoe\u0308 Quill"),
         ("Việt Nam won", unicodedata.normalize("NFD", "VIỆT NAM"), "Việt Nam"),
         ("می\u200cخواهم رفت", "میخواهم", "می\u200cخواهم"),
@@ -58,7 +62,7 @@ def found(text: str, said: str) -> str | None:
         ("with Ada B . Now", "* * Ada B . * *", "Ada B ."),
     ],
 )
-def test_odd_text_is_found_where_it_stands(text: str, said: str, expected: str) -> None:
+def test_odd_text_is_found_where_it_stands(text: str, said: str, expected: str | None) -> None:
     assert found(text, said) == expected
 
 
