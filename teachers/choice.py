@@ -107,18 +107,19 @@ class Choice:
         if self._follows(reading):
             return True
         last, between = self.found[-1], self.surroundings.text[self.found[-1].end : reading.start]
-        if last.stopped or not said or not self._said:
+        kinds, texts = ({each[part] for each in said} for part in (0, 1))
+        if last.stopped or not said or not self._said or not texts.isdisjoint(self._texts):
             return False
-        if self.shape == "names":
-            beside = _JOINT.fullmatch(between) or _AND.fullmatch(between)
-            return bool(beside) and bool(between) and not said & self._said
+        if self.shape != "dictionary" and between and (_JOINT.fullmatch(between) or _AND.fullmatch(between)):
+            return True
+        apart, introduction = kinds.isdisjoint(self._kinds), self._introduction(reading)
+        if self.shape == "list":
+            return apart and introduction.goes_on and not introduction.replaces
         if not self.labels or not (isinstance(last.value, Pairs) and isinstance(reading.value, Pairs)):
             return False
-        kinds, texts = ({each[part] for each in said} for part in (0, 1))
-        apart = kinds.isdisjoint(self._kinds) or not (self._keyed(last.value) or self._keyed(reading.value))
+        apart = apart or not (self._keyed(last.value) or self._keyed(reading.value))
         known = all(self.labels.canonical(label) for label in kinds | self._kinds)
-        goes_on = not between.strip() or self._introduction(reading).goes_on
-        return apart and known and goes_on and texts.isdisjoint(self._texts)
+        return apart and known and (not between.strip() or introduction.goes_on)
 
     def _follows(self, reading: Reading) -> bool:
         """Whether a dictionary stands right behind another one, as items of a list or lines of their own do."""

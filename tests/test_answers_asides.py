@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from heard import KNOWN, SAID, said
 
+from distill.labels import Label, LabelSet
 from teachers.answers import UnparsedAnswer, parse_answer
 from teachers.choice import Shape
 
@@ -91,6 +92,25 @@ def test_mentions_that_are_justified_one_by_one_are_one_answer() -> None:
 def test_lists_of_names_on_lines_of_their_own_are_one_answer() -> None:
     assert said('["Ann"]\n["Bo"]', "names") == [("", "Ann"), ("", "Bo")]
     assert said('["Ann", "Bo"]\n["Ann"]', "names") == [("", "Ann")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'People:\n[{"Ann": "person"}]\n\nPlaces:\n[{"Rome": "city"}]',
+        '**People**\n[{"Ann": "person"}]\n\n**Places**\n[{"Rome": "city"}]',
+        '### People\n[{"Ann": "person"}]\n\n### Places\n[{"Rome": "city"}]',
+        '1. People: [{"Ann": "person"}]\n2. Places: [{"Rome": "city"}]',
+        '[{"Ann": "person"}]\n[{"Rome": "city"}]',
+        '[{"Ann": "person"}] and [{"Rome": "city"}]',
+        'Dates:\n[{"Monday": "date"}]\nFinal answer:\n[{"Ann": "person"}, {"Rome": "city"}]',
+        'Step 1:\n[{"Monday": "date"}]\nStep 2:\n[{"Ann": "person"}, {"Rome": "city"}]',
+        '[{"Ann": "person"}, {"Rome": "city"}]\nLeft out:\n[{"Monday": "date"}]',
+    ],
+)
+def test_lists_of_different_types_under_headings_are_one_answer(text: str) -> None:
+    for labels in (None, LabelSet((Label("person"), Label("city")))):
+        assert said(text, "list", labels) == [("person", "Ann"), ("city", "Rome")]
 
 
 @pytest.mark.parametrize(
