@@ -87,7 +87,7 @@ def parse_answer(text: str, shape: Shape, labels: LabelSet | None = None) -> Ans
         raise UnparsedAnswer("the message of an error, and no list")
     if shape == "dictionary" and gathered.says_no_label():
         raise UnparsedAnswer("no label of the dictionary is known")
-    if shape == "list" and gathered.untyped and not gathered.mentions:
+    if gathered.untyped and not gathered.mentions:
         raise UnparsedAnswer("no mention of the list has a type")
     return Answer(tuple(gathered.mentions), tuple(notes), _reasoning(text[: found[0].start]), bool(truncated))
 

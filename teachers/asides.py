@@ -111,7 +111,8 @@ class Surroundings:
         near = _FENCE.sub("", self.text[max(since, start - _NEAR) : start])
         line = near.rpartition("\n")[2]
         above = near.rstrip().rpartition("\n")[2] if not line.strip() else ""
-        heading = above if above.rstrip(" *_`").endswith((":", "：")) or above.startswith(("#", "**")) else ""
+        headed = above.rstrip(" *_`").endswith((":", "：")) or above[:1] == "#" or above[:2] == above[-2:] == "**"
+        heading = above if headed else ""
         clause = heading or _SENTENCE.split(near)[-1]
         return Introduction(line, clause, self.text[end : end + 80].partition("\n")[0])
 

@@ -16,7 +16,7 @@ MENTION_KEYS = (
 )  # fmt: skip
 TYPE_KEYS = (
     "type", "label", "category", "class", "entitytype", "entitygroup", "entitylabel", "entitycategory", "entityclass",
-    "nertype", "nertag", "nerlabel", "tag", "类型", "类别", "标签",
+    "nertype", "nertag", "nerlabel", "tag", "types", "labels", "类型", "类别", "标签",
 )  # fmt: skip
 """Keys of a record, folded: `Entity Type`, `entity_type` and `entityType` are one."""
 
@@ -46,27 +46,31 @@ def is_error(value: Value) -> bool:
     return bool(keys & ERROR_KEYS) and keys <= ERROR_KEYS | BESIDE_ERRORS
 
 
-def record_of(pairs: Pairs) -> Mention | None:
-    """A mention written as `{"text": ..., "type": ...}`."""
-    if not 2 <= len(pairs.items) <= 8:  # text, type, two offsets, a score and a reason
+def record_of(pairs: Pairs) -> tuple[list[str], str | Series] | None:
+    """The types and the mention or mentions of `{"text": ..., "type": ...}` or `{"type": ..., "mentions": [...]}`."""
+    values = _by_key(pairs)
+    kinds, said = [values[key] for key in TYPE_KEYS if key in values], _said(pairs)
+    if not kinds or said is None or len(pairs.items) > 8:  # text, type, two offsets, a score and a reason
         return None
-    values = {folded(key): value for key, value in pairs.items if isinstance(key, str) and isinstance(value, str)}
-    mention = next((values[key] for key in MENTION_KEYS if key in values), None)
-    label = next((values[key] for key in TYPE_KEYS if key in values), None)
-    return Mention(mention, label) if mention is not None and label is not None else None
+    return next(filter(None, map(_strings, kinds)), []), said
 
 
-def _listed(pairs: Pairs) -> list[Mention]:
-    """Mentions of one type, written as `{"type": ..., "mentions": [...]}`."""
-    values = {folded(key): value for key, value in pairs.items if isinstance(key, str)}
-    label = next((value for key in TYPE_KEYS if isinstance(value := values.get(key), str)), None)
+def _said(pairs: Pairs) -> str | Series | None:
+    """The mention or mentions of a record."""
+    values = _by_key(pairs)
+    alone = (value for key in MENTION_KEYS if isinstance(value := values.get(key), str))
     lists = (value for key in LIST_KEYS if isinstance(value := values.get(key), Series))
-    return [Mention(text, label) for text in _strings(next(lists, Series()))] if label is not None else []
+    return next(alone, next(lists, None))
+
+
+def _by_key(pairs: Pairs) -> dict[str, Value]:
+    """The values of a record by its folded keys."""
+    return {folded(key): value for key, value in pairs.items if isinstance(key, str)}
 
 
 def _placed(pairs: Pairs) -> bool:
     """Whether this is a type with nothing but numbers: offsets of a mention that nobody wrote down."""
-    values = {folded(key): value for key, value in pairs.items if isinstance(key, str)}
+    values = _by_key(pairs)
     kinds = [value for key, value in values.items() if key in TYPE_KEYS]
     others = [value for key, value in values.items() if key not in TYPE_KEYS]
     return bool(kinds and others) and isinstance(kinds[0], str) and all(isinstance(each, Atom) for each in others)
@@ -100,10 +104,8 @@ class Gathered:
         """`{"PER": ["a", "b"]}`, a record, or either of them inside a wrapper."""
         if not isinstance(value, Pairs):
             return self.pairs(value)
-        if record := record_of(value):
-            return self._add(record.text, record.label)
-        if listed := _listed(value):
-            return self._add_all(listed)
+        if self._record(value):
+            return None
         if _placed(value) and not any(self._all_known([_text(key)]) for key, _ in value.items):
             self.unusable += 1
             return self.notes.append("an item without a mention")
@@ -152,8 +154,7 @@ class Gathered:
             self.notes.append("a string for a list")
             self._add(value, label)
         elif isinstance(value, Series):
-            for item in value.items:
-                self._item(label, item)
+            self._each(label, value)
         elif isinstance(value, Pairs):
             self._item(label, value)
         else:
@@ -203,10 +204,9 @@ class Gathered:
                 self._item(label, one)
         elif isinstance(item, Pairs):
             self.notes.append("a dictionary for a mention")
-            inside = {folded(key): value for key, value in item.items if isinstance(key, str)}
-            mention = next((inside[key] for key in MENTION_KEYS if isinstance(inside.get(key), str)), None)
-            if isinstance(mention, str):
-                self._add(mention, label)
+            said = _said(item)
+            if said is not None:
+                self._each(label, said)
             else:
                 self.unusable += bool(item.items) and (self.labels is None or self._all_known([label]))
         else:
@@ -226,9 +226,23 @@ class Gathered:
         pairs = value.items if isinstance(value, Pairs) else []
         return any(self._all_known([_text(key)]) and isinstance(inner, Series) for key, inner in pairs)
 
-    def _add_all(self, mentions: list[Mention]) -> None:
-        for mention in mentions:
-            self._add(mention.text, mention.label)
+    def _record(self, pairs: Pairs) -> bool:
+        """Whether this is a record, which is read then; a mention of several types is one of each."""
+        record = record_of(pairs)
+        if record is None:
+            return False
+        kinds, said = record
+        self.known += self._all_known(kinds)
+        for kind in kinds:
+            self._each(kind, said)
+        if not any(kind.strip() for kind in kinds):
+            self.untyped += 1
+            self.notes.append("an item without a type")
+        return True
+
+    def _each(self, label: str, said: str | Series) -> None:
+        for item in said.items if isinstance(said, Series) else [said]:
+            self._item(label, item)
 
     def _add(self, text: str, label: str) -> None:
         if text.strip() in ("...", "…", "……"):  # "and so on", written as if it were a mention
@@ -249,9 +263,9 @@ class Gathered:
                 self._item("", item)
                 continue
             self.notes.append("a dictionary for a mention")
-            record = record_of(item)
-            for text in [record.text] if record else [_text(key) for key, _ in item.items]:
-                self._add(text, "")
+            said = _said(item)
+            for each in [said] if said is not None else [_text(key) for key, _ in item.items]:
+                self._each("", each)
 
     def pairs(self, value: Value) -> None:
         """`[{"a": "person"}, ("b", "place")]`, records, or one dictionary with every mention as a key."""
@@ -268,10 +282,8 @@ class Gathered:
                 self.notes.append("an item without a type")
 
     def _typed(self, pairs: Pairs) -> None:
-        if record := record_of(pairs):
-            return self._add(record.text, record.label)
-        if listed := _listed(pairs):
-            return self._add_all(listed)
+        if self._record(pairs):
+            return None
         if _placed(pairs):
             self.unusable += 1
             return self.notes.append("an item without a mention")

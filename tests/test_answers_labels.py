@@ -61,6 +61,10 @@ def test_a_thought_beside_the_labels_is_no_mention(text: str, expected: list[tup
         '[{"Entity": "Ann", "Entity Type": "PER"}, {"Entity": "Rome", "Entity Type": "LOC"}]',
         '[{"entity_group": "PER", "word": "Ann", "start": 0, "end": 3}, {"entity_group": "LOC", "word": "Rome"}]',
         '[{"entity_name": "Ann", "entity-type": "PER"}, {"named_entity": "Rome", "type": "LOC"}]',
+        '[{"name": "Ann", "type": ["PER"]}, {"name": "Rome", "labels": ["LOC"]}]',
+        '[{"type": "PER", "mentions": [{"text": "Ann"}]}, {"type": "LOC", "mentions": [{"text": "Rome"}]}]',
+        '[{"type": "PER", "mentions": ["Ann"]}, {"type": "LOC", "mentions": ["Rome"]}, {"type": "ORG", "names": []}]',
+        '{"PER": {"mentions": ["Ann"]}, "LOC": [{"names": ["Rome"], "count": 1}]}',
         '{"Ann": ["PER", "a sailor"], "Rome": ["LOC", "a city"]}',
         '{"PER": "[\\"Ann\\"]", "LOC": "[\'Rome\']", "ORG": "[]"}',
     ],
@@ -71,6 +75,27 @@ def test_records_and_lists_in_other_spellings_are_read(text: str) -> None:
 
 def test_a_comma_within_a_string_does_not_divide_it() -> None:
     assert said('{"PER": "Ann, Bo"}') == [("PER", "Ann, Bo")]
+
+
+def test_a_record_without_mentions_says_no_entities_and_one_without_a_type_says_nothing() -> None:
+    assert said('[{"type": "PER", "mentions": []}, {"type": "LOC", "mentions": []}]') == []
+    assert said('[{"mention": "Ann", "type": "person"}, {"mention": "Bo", "type": null}]', "list", None) == [
+        ("person", "Ann")
+    ]
+    for text in ('[{"mention": "Ann", "type": null}]', '{"mention": "Ann", "type": []}'):
+        for labels in (KNOWN, None):
+            with pytest.raises(UnparsedAnswer, match="no mention of the list has a type"):
+                said(text, "list", labels)
+
+
+def test_a_mention_of_several_types_is_one_of_each() -> None:
+    text = '[{"mention": "Ann", "type": ["person", "sailor"]}]'
+    assert said(text, "list", None) == [("person", "Ann"), ("sailor", "Ann")]
+
+
+def test_a_record_in_a_list_of_names_is_its_mention() -> None:
+    for text in ('[{"name": "Ann"}]', '[{"text": "Ann", "start": 0}]', '[{"entity": "Ann", "type": "person"}]'):
+        assert said(text, "names") == [("", "Ann")]
 
 
 def test_open_records_may_separate_the_words_of_their_keys() -> None:
