@@ -13,6 +13,7 @@ from unicodedata import category
 from distill.document import Document, Entity
 from distill.errors import InputError, did_you_mean
 from distill.files import existing
+from distill.folding import compatible
 
 LABEL_KEYS = frozenset({"name", "definition", "aliases"})
 SHOWN = 40
@@ -87,7 +88,7 @@ class LabelSet:
 
 
 def _key(word: str) -> str:
-    return " ".join(word.replace("_", " ").replace("-", " ").casefold().split())
+    return " ".join(compatible(word).replace("_", " ").replace("-", " ").casefold().split())
 
 
 def unknown_labels_error(unknown: Counter[str], labels: LabelSet, path: str | Path) -> InputError:

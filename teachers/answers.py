@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from distill.alignment import Mention
@@ -10,7 +12,8 @@ from distill.errors import NerDistillError
 from distill.labels import LabelSet
 from teachers.asides import Surroundings
 from teachers.choice import Choice, Shape, only_numbers
-from teachers.gathering import Gathered, is_error
+from teachers.gathering import Gathered
+from teachers.keys import is_error
 from teachers.literals import Atom, Pairs, Reading, read_bracket
 
 _LISTS = re.compile(r"[\[［【{｛]")
@@ -25,6 +28,11 @@ _THOUGHT = re.compile(
 _MARKER = re.compile(
     r"[\s*_#`>\-]*(?:(?:final|the)\s+)?(?:result|answer|output|entities|json|结果|答案)[\s*_`]*[:：]?[\s*_`]*\Z",
     re.IGNORECASE,
+)
+_ESCAPES: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("escaped quotes", lambda text: text.replace('\\"', '"').replace("\\n", "\n") if '\\"' in text else text),
+    ("escaped quotes", html.unescape),  # taken from a web page
+    ("doubled braces", lambda text: text.replace("{{", "{").replace("}}", "}")),  # from a template that escapes braces
 )
 _FENCE = re.compile(r"(?:```|~~~)[\w-]*\s*\Z")
 
@@ -58,15 +66,7 @@ def parse_answer(text: str, shape: Shape, labels: LabelSet | None = None) -> Ans
     if not text.strip():
         raise UnparsedAnswer("the answer is empty")
     notes: list[str] = []
-    found = _last(text, shape, notes, labels)
-    if not found and '\\"' in text:
-        text = text.replace('\\"', '"').replace("\\n", "\n")
-        found = _last(text, shape, notes, labels)
-        notes.append("escaped quotes")
-    if not found and "{{" in text:  # copied from a template that escapes its braces
-        text = text.replace("{{", "{").replace("}}", "}")
-        found = _last(text, shape, notes, labels)
-        notes.append("doubled braces")
+    text, found = _found(text, shape, notes, labels)
     if not found:
         raise UnparsedAnswer(_nothing(text, shape))
     if all(only_numbers(reading.value) for reading in found):
@@ -90,6 +90,17 @@ def parse_answer(text: str, shape: Shape, labels: LabelSet | None = None) -> Ans
     if gathered.untyped and not gathered.mentions:
         raise UnparsedAnswer("no mention of the list has a type")
     return Answer(tuple(gathered.mentions), tuple(notes), _reasoning(text[: found[0].start]), bool(truncated))
+
+
+def _found(text: str, shape: Shape, notes: list[str], labels: LabelSet | None) -> tuple[str, list[Reading]]:
+    """What makes up the answer, and the text in which it was found: without escapes, if only so."""
+    found = _last(text, shape, notes, labels)
+    for note, plain in _ESCAPES:
+        if not found and (other := plain(text)) != text:
+            text = other
+            found = _last(text, shape, notes, labels)
+            notes.append(note)
+    return text, found
 
 
 def _last(text: str, shape: Shape, notes: list[str], labels: LabelSet | None) -> list[Reading]:

@@ -8,7 +8,8 @@ from typing import Literal
 
 from distill.labels import LabelSet
 from teachers.asides import Introduction, Surroundings
-from teachers.gathering import Gathered, record_of
+from teachers.gathering import Gathered
+from teachers.keys import record_of
 from teachers.literals import Atom, Pairs, Reading, Series, Value
 from teachers.wording import canonical
 

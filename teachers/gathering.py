@@ -7,84 +7,14 @@ from dataclasses import dataclass, field
 
 from distill.alignment import Mention
 from distill.labels import LabelSet
+from teachers.keys import COMMENT_KEYS, PLACEHOLDERS, WRAPPERS, folded, placed, record_of, said_in, strings_of
 from teachers.literals import Atom, Pairs, Series, Value, read_bracket
 from teachers.wording import canonical
-
-MENTION_KEYS = (
-    "mention", "text", "entity", "span", "word", "value", "name", "entityname", "namedentity", "entitytext",
-    "entityvalue", "mentiontext", "surface", "surfaceform", "实体", "提及", "名称", "文本",
-)  # fmt: skip
-TYPE_KEYS = (
-    "type", "label", "category", "class", "entitytype", "entitygroup", "entitylabel", "entitycategory", "entityclass",
-    "nertype", "nertag", "nerlabel", "tag", "types", "labels", "类型", "类别", "标签",
-)  # fmt: skip
-"""Keys of a record, folded: `Entity Type`, `entity_type` and `entityType` are one."""
-
-LIST_KEYS = ("mentions", "entities", "texts", "spans", "words", "values", "names", "examples", *MENTION_KEYS)
-COMMENT_KEYS = frozenset(
-    {"reasoning", "reason", "reasons", "thought", "thoughts", "thinking", "explanation", "justification", "rationale",
-     "analysis", "note", "notes", "comment", "comments", "context"}
-)  # fmt: skip
-ERROR_KEYS = frozenset({"error", "errors", "message", "detail", "details"})
-BESIDE_ERRORS = frozenset({"code", "object", "type", "status", "statuscode", "param", "requestid", "success", "id"})
-WRAPPERS = frozenset({"entities", "named_entities", "ner", "result", "results", "answer", "output", "data"})
-PLACEHOLDERS = frozenset(
-    {"none", "n/a", "null", "nil", "no entities", "no entity", "not applicable", "-", "无", "没有"}
-)
-
-
-def folded(key: str) -> str:
-    """A key of a record without what separates its words."""
-    return "".join(char for char in key.casefold() if char.isalnum())
-
-
-def is_error(value: Value) -> bool:
-    """Whether this is a server's word of an error, or a list of nothing but such."""
-    if isinstance(value, Series):
-        return bool(value.items) and all(is_error(item) for item in value.items)
-    keys = {folded(key) for key, _ in value.items if isinstance(key, str)} if isinstance(value, Pairs) else set()
-    return bool(keys & ERROR_KEYS) and keys <= ERROR_KEYS | BESIDE_ERRORS
-
-
-def record_of(pairs: Pairs) -> tuple[list[str], str | Series] | None:
-    """The types and the mention or mentions of `{"text": ..., "type": ...}` or `{"type": ..., "mentions": [...]}`."""
-    values = _by_key(pairs)
-    kinds, said = [values[key] for key in TYPE_KEYS if key in values], _said(pairs)
-    if not kinds or said is None or len(pairs.items) > 8:  # text, type, two offsets, a score and a reason
-        return None
-    return next(filter(None, map(_strings, kinds)), []), said
-
-
-def _said(pairs: Pairs) -> str | Series | None:
-    """The mention or mentions of a record."""
-    values = _by_key(pairs)
-    alone = (value for key in MENTION_KEYS if isinstance(value := values.get(key), str))
-    lists = (value for key in LIST_KEYS if isinstance(value := values.get(key), Series))
-    return next(alone, next(lists, None))
-
-
-def _by_key(pairs: Pairs) -> dict[str, Value]:
-    """The values of a record by its folded keys."""
-    return {folded(key): value for key, value in pairs.items if isinstance(key, str)}
-
-
-def _placed(pairs: Pairs) -> bool:
-    """Whether this is a type with nothing but numbers: offsets of a mention that nobody wrote down."""
-    values = _by_key(pairs)
-    kinds = [value for key, value in values.items() if key in TYPE_KEYS]
-    others = [value for key, value in values.items() if key not in TYPE_KEYS]
-    return bool(kinds and others) and isinstance(kinds[0], str) and all(isinstance(each, Atom) for each in others)
-
-
-def _strings(value: Value) -> list[str]:
-    """The strings of a value that is one, or a list of nothing else."""
-    items = value.items if isinstance(value, Series) else [value]
-    return [item for item in items if isinstance(item, str)] if all(isinstance(item, str) for item in items) else []
 
 
 def _beside_numbers(series: Series) -> list[str]:
     """The strings of a list that holds nothing else but numbers: offsets, or a score."""
-    return _strings(Series([item for item in series.items if not isinstance(item, Atom)]))
+    return strings_of(Series([item for item in series.items if not isinstance(item, Atom)]))
 
 
 @dataclass
@@ -106,12 +36,13 @@ class Gathered:
             return self.pairs(value)
         if self._record(value):
             return None
-        if _placed(value) and not any(self._all_known([_text(key)]) for key, _ in value.items):
+        if placed(value) and not any(self._all_known([_text(key)]) for key, _ in value.items):
             self.unusable += 1
             return self.notes.append("an item without a mention")
         wrapped = [inner for key, inner in value.items if isinstance(key, str) and _wraps(key, inner)]
         if not wrapped and not any(self._all_known([_text(key)]) for key, _ in value.items):
-            wrapped = [inner for _, inner in value.items if self._has_lists(inner)][:1]
+            inside = (_written(inner) for _, inner in value.items)
+            wrapped = [inner for inner in inside if self._has_lists(inner)][:1]
         if wrapped:
             self.notes.append("a dictionary within a dictionary")
             for inner in wrapped:
@@ -139,10 +70,11 @@ class Gathered:
 
     def _labelled(self, label: str, value: Value) -> None:
         """The mentions of one label, whatever they stand in."""
-        if isinstance(value, str) and (written := _written_list(value)):
+        written = _written(value)
+        if written is not value and isinstance(written, Series) and all(isinstance(one, str) for one in written.items):
             self._note_once("a list written as a string")
             value = written
-        strings = _strings(value)
+        strings = strings_of(value)
         self.strange += self._is_strange(label, value)
         if self._all_known(strings) and not self._all_known([label]):
             self._note_once("mention and type exchanged")
@@ -184,7 +116,7 @@ class Gathered:
 
     def _first_known(self, value: Value) -> str:
         """The label in `{"Ann": ["PER", "a sailor"]}`."""
-        first, *others = _strings(value) or [""]
+        first, *others = strings_of(value) or [""]
         glossed = isinstance(value, Series) and bool(others) and not any(self._all_known([each]) for each in others)
         return first if glossed and self._all_known([first]) else ""
 
@@ -204,7 +136,7 @@ class Gathered:
                 self._item(label, one)
         elif isinstance(item, Pairs):
             self.notes.append("a dictionary for a mention")
-            said = _said(item)
+            said = said_in(item)
             if said is not None:
                 self._each(label, said)
             else:
@@ -263,7 +195,7 @@ class Gathered:
                 self._item("", item)
                 continue
             self.notes.append("a dictionary for a mention")
-            said = _said(item)
+            said = said_in(item)
             for each in [said] if said is not None else [_text(key) for key, _ in item.items]:
                 self._each("", each)
 
@@ -284,11 +216,11 @@ class Gathered:
     def _typed(self, pairs: Pairs) -> None:
         if self._record(pairs):
             return None
-        if _placed(pairs):
+        if placed(pairs):
             self.unusable += 1
             return self.notes.append("an item without a mention")
         for key, value in pairs.items:
-            types = _strings(value)
+            types = strings_of(value)
             if self._all_known([_text(key)]) and types and not any(self._all_known([one]) for one in types):
                 self._note_once("mention and type exchanged")
                 for one in types:
@@ -321,18 +253,13 @@ def _flat(series: Series) -> Iterator[Value]:
             yield item
 
 
-def _written_list(text: str) -> Series | None:
-    """The list of strings that a string spells, as in `{"PER": "[\"Ann\"]"}`."""
-    text = text.strip()
-    if not text.startswith("["):
-        return None
-    reading = read_bracket(text, 0)
-    whole = isinstance(reading.value, Series) and not reading.stopped and reading.end == len(text)
-    return reading.value if whole and isinstance(reading.value, Series) and _only_strings(reading.value) else None
-
-
-def _only_strings(series: Series) -> bool:
-    return all(isinstance(item, str) for item in series.items)
+def _written(text: Value) -> Value:
+    """What a string spells, as in `{"PER": "[\"Ann\"]"}`; any other value as it is."""
+    bare = text.strip() if isinstance(text, str) else ""
+    if bare[:1] not in ("[", "{"):
+        return text
+    reading = read_bracket(bare, 0)
+    return text if reading.stopped or reading.end != len(bare) else reading.value
 
 
 def _kind(atom: Atom) -> str:

@@ -77,6 +77,29 @@ def test_a_comma_within_a_string_does_not_divide_it() -> None:
     assert said('{"PER": "Ann, Bo"}') == [("PER", "Ann, Bo")]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"PER\u200b": ["Ann"], "\ufeffLOC": ["Rome"]}',
+        '{"ＰＥＲ": ["Ann"], "ｌｏｃａｔｉｏｎ": ["Rome"]}',
+    ],
+)
+def test_a_label_counts_in_any_unicode_form(text: str) -> None:
+    assert [KNOWN.canonical(label) for label, _ in said(text)] == ["PER", "LOC"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{&quot;PER&quot;: [&quot;Ann&quot;], &quot;LOC&quot;: [&quot;Rome&quot;]}",
+        "{&#39;PER&#39;: [&#39;Ann&#39;], &#x27;LOC&#x27;: [&#x27;Rome&#x27;]}",
+        '{"name": "extract", "arguments": "{\\"PER\\": [\\"Ann\\"], \\"LOC\\": [\\"Rome\\"]}"}',
+    ],
+)
+def test_a_dictionary_within_a_string_or_a_web_page_is_read(text: str) -> None:
+    assert said(text) == SAID
+
+
 def test_a_record_without_mentions_says_no_entities_and_one_without_a_type_says_nothing() -> None:
     assert said('[{"type": "PER", "mentions": []}, {"type": "LOC", "mentions": []}]') == []
     assert said('[{"mention": "Ann", "type": "person"}, {"mention": "Bo", "type": null}]', "list", None) == [
