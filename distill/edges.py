@@ -112,7 +112,12 @@ def _complete(found: str, said: str, head: str, tail: str) -> bool:
         edge = found[0 if quoted[0] else -1]
         if edge not in _DOUBLE or sum(char in _DOUBLE for char in found) % 2:
             return False
-    return _one_pair(found) and _balance(found) in ([0] * len(_PAIRS), _balance(said))
+    return _one_pair(found) and balanced(found, said)
+
+
+def balanced(found: str, said: str) -> bool:
+    """Whether brackets come in pairs, or are left alone just as they are in the mention."""
+    return _balance(found) in ([0] * len(_PAIRS), _balance(said))
 
 
 def _one_pair(found: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 from distill.document import Span
 from distill.folding import core
@@ -19,6 +20,7 @@ MOST_FRAGMENTS = 3
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)|[。！？]|\n\s*\n")
 
 
+_JOINS = frozenset(("and", "or", "und", "oder", "et", "ou", "y", "e"))
 _ENUMERATES = re.compile(r"[;；，、]|,(?!\d)|\s[/|]\s")
 _ELLIPSIS = re.compile(r"\.\s?\.\s?\.|…")
 
@@ -87,8 +89,10 @@ class Fragments:
         return groups
 
     def _believable(self, run: list[int]) -> bool:
-        """Few fragments, close together, each with a word of its own weight."""
+        """Few fragments, close together, each with a word of its own weight; of "Ann and Bo" neither is one."""
         groups = self._groups(run)
         if not 2 <= len(groups) <= MOST_FRAGMENTS or run[-1] - run[0] + 1 - len(run) > MOST_GAP:
+            return False
+        if any(one[-1].key in _JOINS or other[0].key in _JOINS for one, other in pairwise(groups)):
             return False
         return all(any(len(piece.key) >= 3 for piece in group) for group in groups)

@@ -12,7 +12,7 @@ from typing import Any
 
 from distill.boundaries import SPACELESS, fits, kind
 from distill.document import Span
-from distill.edges import with_marks
+from distill.edges import balanced, with_marks
 from distill.folding import key
 from distill.libraries import resolve
 from distill.occurrences import Piece, Place, pieces
@@ -109,7 +109,7 @@ class Windows:
         return [
             Place(span.start, span.end, LEVEL, how)
             for span in spans
-            if fits(text, *span) and not self._held(said, span, taken)
+            if fits(text, *span) and balanced(text[slice(*span)], said) and not self._held(said, span, taken)
         ]
 
     def _held(self, said: str, span: Span, taken: list[Span]) -> bool:

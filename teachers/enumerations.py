@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from distill.alignment import MOST_PLACES, Mention
+from distill.assignment import overlaps
 from distill.document import Span
-from distill.occurrences import Source
+from distill.occurrences import Place, Source
 from distill.variants import variants
 
 _COUNTED = re.compile(r"^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+", re.MULTILINE)
@@ -28,21 +29,35 @@ def divided(text: str, mentions: Sequence[Mention]) -> tuple[Mention, ...]:
 
 def _parts(source: Source, said: str) -> list[str]:
     parts = _stripped(_BETWEEN.split(_COUNTED.sub("", said)))
-    if len(parts) < 2 or source.holds(said) or any(source.holds(other) for _, other in variants(said)):
+    if len(parts) < 2 or any(_stands(source, form) for form in (said, *(other for _, other in variants(said)))):
         return [said]
-    for word in _AND:  # "Ann, Bo and Cy", "Ann, Bo, and Cy"
-        head, _, tail = f" {parts[-1]}".rpartition(word)
+    for word in _AND:
+        head, found, tail = f" {parts[-1]}".rpartition(word)
+        if found and head.strip() and _places(source, parts[-1]):
+            return [said]  # "Ann, Bo and Cy": two names, or one is "Bo and Cy"
         parts[-1:] = _stripped((head, tail))
-    places = [source.exact(part) or source.equal(part) for part in parts]
-    spans = sorted({place.span for each in places for place in each})
+    places = [_places(source, part) for part in parts]
+    spans = {place.span for each in places for place in each}
     alike = len({part.islower() for part in parts}) == 1  # "Ann, a sailor" is one mention with its gloss
-    return parts if all(places) and alike and not _touch(source.text, spans) else [said]
+    return parts if all(places) and alike and not _touch(source.text, sorted(spans - overlaps(spans))) else [said]
+
+
+def _stands(source: Source, said: str) -> bool:
+    """Whether the text has the whole and the marks that divide it: `Faro, Oslo` is not its `Faro / Oslo`."""
+    marks = set(_BETWEEN.findall(said)) - {"\n"}
+    return any(marks <= set(source.text[slice(*place.span)]) for place in _places(source, said))
+
+
+def _places(source: Source, said: str) -> list[Place]:
+    return source.exact(said) or source.equal(said) if source.holds(said) else []
 
 
 def _stripped(parts: Sequence[str]) -> list[str]:
-    return [bare for part in parts if (bare := part.strip())]
+    """The parts that are not blank, without the one quote that was left of two."""
+    bare = (part.strip() for part in parts)
+    return [part.strip('"“”') if part.count('"') == 1 else part for part in bare if part]
 
 
 def _touch(text: str, spans: Sequence[Span]) -> bool:
-    """Whether two of the stretches overlap or have nothing but white space between them."""
-    return any(one.end >= other.start or text[one.end : other.start].isspace() for one, other in pairwise(spans))
+    """Whether two of the stretches have nothing but white space between them."""
+    return any(not text[one.end : other.start].strip() for one, other in pairwise(spans))

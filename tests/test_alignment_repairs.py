@@ -177,3 +177,8 @@ def test_of_two_places_the_one_with_the_marks_that_were_said_is_taken() -> None:
     for said, at in (("[growth factor alpha]", 4), ("[growth factor-alpha]", 30), ("[“Nine Lives” walk]", 82)):
         (entity,) = align(text, [Mention(said, "X")]).entities
         assert entity.start == at, said
+
+
+def test_a_fuzzy_place_leaves_no_bracket_alone() -> None:
+    assert found("the Drava Union (DU) directive", "Drava Union, DU") is None
+    assert found("the Drava Unoin (DU) directive", "Drava Union (DU)") == "Drava Unoin (DU)"

@@ -25,11 +25,11 @@ def parts(text: str, said: str) -> list[str]:
      "Ann Lee / Bo & Cy", "Ann Lee、Bo、Cy"],
 )  # fmt: skip
 def test_names_in_one_string_are_mentions_of_their_own(said: str) -> None:
-    assert parts("Ann Lee met Bo and Cy .", said) == ["Ann Lee", "Bo", "Cy"]
+    assert parts("Ann Lee met Bo , then Cy .", said) == ["Ann Lee", "Bo", "Cy"]
 
 
 def test_chinese_names_are_divided_too() -> None:
-    assert parts("王小明见了李雷和韩梅梅", "王小明、李雷和韩梅梅") == ["王小明", "李雷", "韩梅梅"]
+    assert parts("王小明见了李雷，还有韩梅梅", "王小明、李雷和韩梅梅") == ["王小明", "李雷", "韩梅梅"]
 
 
 @pytest.mark.parametrize(
@@ -43,15 +43,30 @@ def test_chinese_names_are_divided_too() -> None:
         ("Ann and Bo", "Ann, Zed"),
         ("the 1,500 metres", "1,500 metre"),
         ("Ann met Bo", "Ann and Bo"),
+        ("Ann Lee met Bo and Cy", "Ann Lee, Bo and Cy"),
+        ("Quill Inc. won", "Quill, Inc."),
     ],
 )
 def test_what_may_be_one_name_is_not_divided(text: str, said: str) -> None:
     assert parts(text, said) == [said]
 
 
-@pytest.mark.parametrize("said", ["Ann Lee, Bo Quill", "Ann Lee; Quill", "Ann Lee / Bo"])
+@pytest.mark.parametrize(
+    ("text", "said", "expected"),
+    [
+        ("the Drava Union (DU) directive", "Drava Union, DU", ["Drava Union", "DU"]),
+        ("the Faro / Oslo games", "Faro, Oslo", ["Faro", "Oslo"]),
+        ("Faro beat Faro Rowers", "Faro, Faro Rowers", ["Faro", "Faro Rowers"]),
+        ("Quill's sister saw Ann", 'Quill", Ann', ["Quill", "Ann"]),
+    ],
+)
+def test_marks_that_the_text_has_not_divide(text: str, said: str, expected: list[str]) -> None:
+    assert parts(text, said) == expected
+
+
+@pytest.mark.parametrize("said", ["Ann Lee and Bo Quill", "Ann Lee, Bo Quill", "Ann Lee; Quill", "Ann Lee / Bo"])
 def test_what_lies_between_two_names_is_no_part_of_a_name(said: str) -> None:
-    (outcome,) = align("Ann Lee met the sailor Bo Quill .", [Mention(said, "PER")]).outcomes
+    (outcome,) = align("Ann Lee and the sailor Bo Quill .", [Mention(said, "PER")]).outcomes
     assert outcome.status == "lost"
 
 
