@@ -29,6 +29,7 @@ _MARKER = re.compile(
     r"[\s*_#`>\-]*(?:(?:final|the)\s+)?(?:result|answer|output|entities|json|结果|答案)[\s*_`]*[:：]?[\s*_`]*\Z",
     re.IGNORECASE,
 )
+_LEFT_OVER = re.compile(r"""(?:\s*+,\s*+|(?<=[}\])]))["'“‘]\w[^\n]{0,200}?[\]}]""")
 _ESCAPES: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("escaped quotes", lambda text: text.replace('\\"', '"').replace("\\n", "\n") if '\\"' in text else text),
     ("escaped quotes", html.unescape),  # taken from a web page
@@ -132,6 +133,8 @@ def _usable(reading: Reading, shape: Shape) -> bool:
 def _truncated(text: str, found: list[Reading], notes: list[str]) -> str:
     """Why the answer is not whole, or an empty string."""
     why = next((f"the answer was {reading.stopped}" for reading in found if reading.stopped), "")
+    if _LEFT_OVER.match(text, found[-1].end):
+        why = why or "the answer was broken: mentions stand behind its end"
     if any("an ellipsis" in reading.mended for reading in found):
         why = why or "the answer was shortened by an ellipsis"
     if any("a key without a value" in reading.mended for reading in found):

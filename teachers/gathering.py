@@ -39,7 +39,7 @@ class Gathered:
         if placed(value) and not any(self._all_known([_text(key)]) for key, _ in value.items):
             self.unusable += 1
             return self.notes.append("an item without a mention")
-        wrapped = [inner for key, inner in value.items if isinstance(key, str) and _wraps(key, inner)]
+        wrapped = [inner for key, inner in value.items if _wraps(key, inner)]
         if not wrapped and not any(self._all_known([_text(key)]) for key, _ in value.items):
             inside = (_written(inner) for _, inner in value.items)
             wrapped = [inner for inner in inside if self._has_lists(inner)][:1]
@@ -48,7 +48,8 @@ class Gathered:
             for inner in wrapped:
                 for one in inner.items if isinstance(inner, Series) else [inner]:
                     self.dictionary(one)
-            return None
+            beside = [pair for pair in value.items if self._all_known([_text(pair[0])]) and not _wraps(*pair)]
+            return self.dictionary(Pairs(beside)) if beside else None
         seen: set[str] = set()
         self.strange += bool(value.items) and all(self._is_comment(_text(key), inner) for key, inner in value.items)
         mentions_first = not any(self._all_known([_text(key)]) for key, _ in value.items)
@@ -226,7 +227,7 @@ class Gathered:
                 for one in types:
                     self._add(one, _text(key))
                 continue
-            if not types and isinstance(key, str) and _wraps(key, value):
+            if not types and _wraps(key, value):
                 self.pairs(value)
             elif not types or not all(one.strip() for one in types):
                 self.untyped += 1
@@ -237,8 +238,8 @@ class Gathered:
         return None
 
 
-def _wraps(key: str, value: Value) -> bool:
-    if key.strip().casefold() not in WRAPPERS:
+def _wraps(key: Value, value: Value) -> bool:
+    if _text(key).strip().casefold() not in WRAPPERS:
         return False
     return isinstance(value, Pairs) or (
         isinstance(value, Series) and bool(value.items) and all(isinstance(item, Pairs) for item in value.items)

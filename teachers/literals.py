@@ -37,6 +37,10 @@ _COLON_BEHIND = re.compile(r"[ \t]*[:：][ \t]*(?=[\"'“‘\[{［\d])")
 _ELISION = re.compile(r"['’‘](?:\d\d|tis|twas|n|em|til|cause|round)\b", re.IGNORECASE)
 _ODD_QUOTES = "".join({*CLOSING_QUOTES, *CLOSING_QUOTES.values()})
 _KEY_IN_LIST = re.compile(r"""(?:"[^"\\\n]{1,60}"|'[^'\\\n]{1,60}'|“[^“”\n]{1,60}”)\s*[:：]\s*[\[［]""")
+_STRAY = {  # brackets closed too early: {"PER": ["Ann"]}, "LOC": [...]} and {"PER": ["Ann"}, "Bo"], ...
+    "{": re.compile(r"""[}｝]\s*+,?\s*+(?:"[^"\n]{1,60}"|'[^'\n]{1,60}'|“[^“”\n]{1,60}”)\s*[:：]"""),
+    "[": re.compile(r"""[}｝]\s*+,?\s*+(?:"[^"\n]{1,99}"|'[^'\n]{1,99}'|“[^“”\n]{1,99}”)\s*[,\]］]"""),
+}
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|U([0-9a-fA-F]{8})|([\s\S])|\Z)")
 _PLAIN_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "\n": ""}
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -154,6 +158,10 @@ class _Reader:
                 if unclosed:  # ["Ann", "LOC": ["Rome"]
                     self.mend("a bracket that was never closed")
                 return bool(unclosed)
+            if self.stack in (["{"], ["{", "["]) and _STRAY[kind].match(self.text, self.at):
+                self.mend("a stray bracket")
+                self.at, after_comma = self.at + 1, False
+                continue
             if CLOSING[char] == kind:
                 if after_comma:
                     self.mend("a trailing comma")

@@ -81,3 +81,33 @@ def test_valid_json_is_read_exactly_whatever_its_strings_look_like() -> None:
     said = {"PER": ['Ann], "LOC": ["Rome', 'Ann, "Bo', '"Ann": "x"', "Ann - x"]}
     for written in (json.dumps(said), repr(said)):
         assert [mention.text for mention in parse_answer(written, "dictionary").mentions] == said["PER"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"PER": ["Ann"]}, "LOC": ["Rome"]}',
+        '{"PER": ["Ann"],} "LOC": ["Rome"]}',
+        '{"PER": [}"Ann"], "LOC": ["Rome"]}',
+        '{"PER": ["Ann"},\n"LOC": ["Rome"]}',
+        "{'PER': ['Ann']}\n, 'LOC': ['Rome']}",
+    ],
+)
+def test_a_bracket_that_closes_too_early_ends_nothing(text: str) -> None:
+    answer = parse_answer(text, "dictionary", KNOWN)
+    assert [(mention.label, mention.text) for mention in answer.mentions] == SAID
+    assert "a stray bracket" in answer.notes
+    assert not answer.truncated
+
+
+@pytest.mark.parametrize("behind", [', "Bo", "LOC": ["Rome"]}', '"Bo"], "LOC": ["Rome"]}'])
+def test_mentions_behind_the_end_make_an_answer_less_than_whole(behind: str) -> None:
+    answer = parse_answer('{"PER": ["Ann"]}' + behind, "dictionary", KNOWN)
+    assert [mention.text for mention in answer.mentions] == ["Ann"]
+    assert answer.truncated
+
+
+def test_labels_beside_a_wrapper_count_as_well() -> None:
+    for known in (KNOWN, LabelSet((*KNOWN.labels, Label("data", "entities")))):
+        answer = parse_answer('{"entities": {"PER": ["Ann"]}, "LOC": ["Rome"]}', "dictionary", known)
+        assert [(mention.label, mention.text) for mention in answer.mentions] == SAID
