@@ -101,6 +101,10 @@ def _found(text: str, shape: Shape, notes: list[str], labels: LabelSet | None) -
             text = other
             found = _last(text, shape, notes, labels)
             notes.append(note)
+    if not found and shape == "dictionary" and labels and (found := _last(text, "list", notes, labels)):
+        notes.append("a list for a dictionary")  # [("Ann", "PER")], or [] for {}
+        surroundings = Surroundings(text)
+        found = [each for each in found if each.value.items or surroundings.introduced(each.start, each.end)]
     return text, found
 
 

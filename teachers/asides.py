@@ -116,6 +116,11 @@ class Surroundings:
         clause = heading or _SENTENCE.split(near)[-1]
         return Introduction(line, clause, self.text[end : end + 80].partition("\n")[0])
 
+    def introduced(self, start: int, end: int) -> bool:
+        """Whether the bracket is said to be the answer, or is all that is said."""
+        introduction = self.introduction(start, end, 0)
+        return introduction.announced or not (introduction.clause.strip() or introduction.behind.strip("`~ "))
+
     def filled_later(self, start: int, end: int) -> bool:
         """Whether it is assigned to a name that gets its values in a later line: `result = {}`."""
         assigned = _ASSIGNED.search(self.text[max(0, start - 60) : start].rpartition("\n")[2])

@@ -100,6 +100,21 @@ def test_a_dictionary_within_a_string_or_a_web_page_is_read(text: str) -> None:
     assert said(text) == SAID
 
 
+@pytest.mark.parametrize("text", ["[('Ann', 'PER'), ('Rome', 'LOC')]", 'Result: [["Ann", "person"], ["Rome", "LOC"]]'])
+def test_a_list_of_pairs_counts_where_a_dictionary_was_asked_for(text: str) -> None:
+    answer = parse_answer(text, "dictionary", KNOWN)
+    assert [(KNOWN.canonical(mention.label), mention.text) for mention in answer.mentions] == SAID
+    assert "a list for a dictionary" in answer.notes
+
+
+def test_an_empty_list_is_an_empty_dictionary_only_as_the_whole_answer() -> None:
+    for text in ("[]", "Step 1. Nobody.\nResult: []", "```json\n[]\n```", "**Answer:** `[]`"):
+        assert said(text) == []
+    for text in ('PER: ["Ann"]\nLOC: []', "PER:\n['Ann']\nLOC:\n[]", "I cannot give [] or the like", "found = []"):
+        with pytest.raises(UnparsedAnswer, match="no dictionary"):
+            said(text)
+
+
 def test_a_record_without_mentions_says_no_entities_and_one_without_a_type_says_nothing() -> None:
     assert said('[{"type": "PER", "mentions": []}, {"type": "LOC", "mentions": []}]') == []
     assert said('[{"mention": "Ann", "type": "person"}, {"mention": "Bo", "type": null}]', "list", None) == [

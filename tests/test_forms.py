@@ -83,7 +83,7 @@ def test_a_server_that_ignores_the_form_is_read_all_the_same(tmp_path: Path) -> 
 
 
 def test_a_form_does_not_make_an_answer_true(tmp_path: Path) -> None:
-    answers = iter(['{"LOC": [], "MISC": [], "ORG": [], "PER": [5]', "[]", '{"LOC": [], "PER": ["Anna"]}'])
+    answers = iter(['{"LOC": [], "MISC": [], "ORG": [], "PER": [5]', "[5]", '{"LOC": [], "PER": ["Anna"]}'])
     with serving(answer=lambda text: next(answers)) as server:
         report = label(options(tmp_path, server, 1, prompt="standard", attempts=3))
         assert report.asked == 3 and formal(server) == 3
