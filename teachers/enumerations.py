@@ -36,7 +36,7 @@ def _parts(source: Source, said: str) -> list[str]:
         if found and head.strip() and _places(source, parts[-1]):
             return [said]  # "Ann, Bo and Cy": two names, or one is "Bo and Cy"
         parts[-1:] = _stripped((head, tail))
-    places = [_places(source, part) for part in parts]
+    places = [_places(source, part) for part in dict.fromkeys(parts)]
     spans = {place.span for each in places for place in each}
     alike = len({part.islower() for part in parts}) == 1  # "Ann, a sailor" is one mention with its gloss
     return parts if all(places) and alike and not _touch(source.text, sorted(spans - overlaps(spans))) else [said]
