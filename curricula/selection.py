@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.clashes import keep_apart
-from distill.corpora import read_all
+from distill.corpora import check_jsonl_target, read_all
 from distill.document import Document
 from distill.errors import CallError, InputError
 from distill.jsonl import write_jsonl
@@ -101,6 +101,7 @@ def select(options: SelectOptions) -> Selection:
     By a quality every document gets `tier` and `weight` (what `train --weighted` uses), and `--n` keeps the best. By a
     doubt or diversity `--n` documents are chosen for a teacher or a person.
     """
+    check_jsonl_target(options.out)
     keep_apart([("the label file", options.source), ("--vectors", options.vectors)], [("--out", options.out)])
     documents = read_all(options.source)
     tiers: dict[int, int] = {}

@@ -89,6 +89,8 @@ def format_of(path: str | Path) -> str:
     lines = [line for line in first_lines(path) if line.strip()]
     if not lines or lines[0].lstrip().startswith("{"):
         return "jsonl"
+    if lines[0].strip() == "[" or lines[0].lstrip().startswith("[{"):
+        raise InputError("is one JSON array; write it as JSONL, an object a line", path=path)
     if looks_like_conll(lines):
         return "conll"
     if _suffix(path) == ".txt" or str(path) == STREAM:
@@ -107,7 +109,16 @@ def folder_format(path: str | Path) -> str:
 
 def target_format(path: str | Path) -> str:
     """The format that the suffix of a file to write tells: text for .txt, jsonl where it tells none."""
+    if SUFFIXES.get(_suffix(path), "jsonl") not in WRITERS:
+        raise CallError(f"{path}: {_suffix(path)[1:]} is read, not written; give a name that ends with .jsonl")
     return _WRITTEN_SUFFIXES.get(_suffix(path)) or ("text" if _suffix(path) == ".txt" else "jsonl")
+
+
+def check_jsonl_target(path: str | Path) -> None:
+    """Raise CallError for a file that would hold JSONL and have another format's name, by which it is read."""
+    name = SUFFIXES.get(_suffix(path), "jsonl")
+    if name != "jsonl":
+        raise CallError(f"{path} would hold JSONL, and be read as {name}; give a name that ends with .jsonl")
 
 
 def read_all(path: str | Path, format: str | None = None, columns: ConllColumns | None = None) -> list[Document]:

@@ -159,6 +159,8 @@ def whole_or_not_at_all(path: str | Path) -> Iterator[TextIO]:
     try:
         if target.is_dir():  # said before the work of the block, not when the file takes its place
             raise InputError("cannot be written: it is a folder; name a file in it", path=path)
+        if target.suffix == ".zst":
+            raise InputError("cannot be written: .zst is only read; give .gz, or no packing", path=path)
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:

@@ -15,7 +15,7 @@ from itertools import count as counting
 from pathlib import Path
 
 from distill.clashes import keep_apart, named
-from distill.corpora import FORMATS, read_documents
+from distill.corpora import FORMATS, check_jsonl_target, read_documents
 from distill.document import Document
 from distill.errors import CallError
 from distill.files import stem
@@ -87,6 +87,7 @@ def sample(options: SampleOptions) -> SampleReport:
     """Draw `n` different texts and write them in the order in which they stand in the input."""
     if not options.inputs:
         raise CallError("sample needs an INPUT")
+    check_jsonl_target(options.out)
     keep_apart(named("an input", options.inputs), [("--out", options.out)])
     report = SampleReport(options.out, wanted=options.n)
     drawn = draw(_fitting(options, report), options.n, options.seed, report)

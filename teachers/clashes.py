@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from distill.clashes import same
+from distill.corpora import check_jsonl_target
 from distill.errors import CallError
-from distill.files import existing, in_place
+from distill.files import existing, in_place, unpacked
 from teachers.ledger import rejected_path
 from teachers.options import LabelOptions
 from teachers.repertoire import SHAPES
@@ -23,11 +24,14 @@ def check_files(options: LabelOptions, also: Iterable[Path] = ()) -> None:
         raise CallError(f"--out {options.out} is a folder; give a file in it")
     if in_place(options.out):
         raise CallError(f"--out {options.out} is no file of the disk; label keeps what is done beside it, so name one")
+    check_jsonl_target(options.out)
+    if unpacked(options.out) != options.out.name:
+        raise CallError(f"--out {options.out}: label appends plain lines; leave {options.out.suffix} off")
     if not options.inputs:
         raise CallError("label needs at least one INPUT, or inputs under [label] in ner-distill.toml")
     for path in options.inputs:
         if not existing(path).is_file():
-            raise CallError(f"{path}: label reads files, which a restart can come back to")
+            raise CallError(f"{path}: label reads files, which a restart can come back to; name those of a folder")
     written = (*written_by(options.out), *also)
     for what, path in _read(options):
         for other in written:

@@ -10,7 +10,7 @@ from typing import Any
 
 from distill.calibration import Calibration, fit, read_calibration, write_calibration
 from distill.clashes import keep_apart, named
-from distill.corpora import read_all, read_documents
+from distill.corpora import check_jsonl_target, read_all, read_documents
 from distill.document import Document
 from distill.errors import CallError, InputError
 from distill.files import stem
@@ -80,6 +80,7 @@ def vote(options: VoteOptions) -> VoteReport:
         raise CallError("vote needs two label files or more")
     if (options.gold is None) != (options.calibration_out is None):
         raise CallError("--gold and --calibration-out go together: a calibration is fitted on gold documents")
+    check_jsonl_target(options.out)
     keep_apart(
         [*named("a label file", options.inputs), ("--gold", options.gold), ("--labels", options.labels),
          ("--calibration", options.calibration)],

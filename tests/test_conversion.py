@@ -104,3 +104,19 @@ def test_the_census_agrees_with_the_flat_view(documents: list[Document]) -> None
 def test_an_empty_data_set_has_a_census() -> None:
     assert stats_of([]).to_json()["documents"] == 0
     assert str(stats_of([])).splitlines()[2].split() == ["documents", "0"]
+
+
+@pytest.mark.parametrize(("name", "why"), [("b.parquet", "parquet is read, not written"), ("b.jsonl.zst", "only read")])
+def test_a_name_whose_format_cannot_be_written_is_refused(tmp_path: Path, name: str, why: str) -> None:
+    write_jsonl([Document("a", "Moen")], tmp_path / "a.jsonl")
+    with pytest.raises((CallError, InputError), match=why):
+        convert(ConvertOptions(source=tmp_path / "a.jsonl", target=tmp_path / name))
+    assert not (tmp_path / name).exists()
+
+
+def test_a_json_array_is_told_to_be_one(tmp_path: Path) -> None:
+    source = tmp_path / "a.json"
+    for text in ('[{"id": "a", "text": "Moen"}]', '[\n  {"id": "a", "text": "Moen"}\n]'):
+        source.write_text(text, encoding="utf-8")
+        with pytest.raises(InputError, match="one JSON array; write it as JSONL"):
+            read_all(source)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from recorded import options, replay, rows, written
 
-from distill.errors import InputError, TeacherError
+from distill.errors import CallError, InputError, TeacherError
 from distill.jsonl import read_jsonl
 from teachers.labelling import label
 from teachers.ledger import Ledger
@@ -137,3 +137,11 @@ def test_a_missing_file_is_one_line(tmp_path: Path, option: str) -> None:
     given: dict[str, Any] = {"inputs": (source,), **teacher, option: (missing,) if option == "inputs" else missing}
     with pytest.raises(InputError, match=r"nowhere\.jsonl: no such"):
         label(LabelOptions(out=tmp_path / "L.jsonl", shots_by="nearest", **given))
+
+
+@pytest.mark.parametrize("name", ["L.conll", "L.parquet", "L.jsonl.gz", "L.jsonl.zst"])
+def test_an_output_that_could_not_be_read_by_its_name_is_refused(tmp_path: Path, name: str) -> None:
+    source = written(tmp_path / "in.jsonl", {"id": "a", "text": "Ann sang.", "response": "{}"})
+    with pytest.raises(CallError, match=name):
+        label(LabelOptions(inputs=(source,), out=tmp_path / name, teacher="replay", responses=source))
+    assert not (tmp_path / name).exists()
