@@ -18,6 +18,7 @@ Shape = Literal["dictionary", "list", "names"]
 
 # What stands between the parts of one answer: blanks, fences, the bullets and numbers of a list.
 _JOINT = re.compile(r"(?:[\s,;]|```\w*|~~~\w*|(?<=\n)(?:[-*•]|\d{1,3}[.)])(?=[ \t]))*+")
+_DECORATION = re.compile(r"^(?:[\s#*_`-]|\d{1,3}[.)])+|[\s*_`:：]+$")
 _AND = re.compile(r"\s*(?:and|&|\+|和)\s*")
 
 
@@ -97,7 +98,7 @@ class Choice:
 
     def _repeats(self, reading: Reading, said: set[tuple[str, str]]) -> str:
         introduction = self._introduction(reading)
-        if introduction.excluded or introduction.supposed:
+        if (introduction.excluded or introduction.supposed) and not _heads(introduction, said):
             return "a dictionary of what the answer leaves out, passed over"
         if said <= self._said and not introduction.replaces and not self._follows(reading):
             return "a dictionary that repeats a part of the answer, passed over"
@@ -115,7 +116,8 @@ class Choice:
             return True
         apart, introduction = kinds.isdisjoint(self._kinds), self._introduction(reading)
         if self.shape == "list":
-            return apart and introduction.goes_on and not introduction.replaces
+            goes_on = introduction.goes_on and not introduction.replaces
+            return apart and (goes_on or _heads(introduction, said))
         if not self.labels or not (isinstance(last.value, Pairs) and isinstance(reading.value, Pairs)):
             return False
         apart = apart or not (self._keyed(last.value) or self._keyed(reading.value))
@@ -151,6 +153,11 @@ class Choice:
         if isinstance(value, Series):
             return any(self._speaks(item) for item in value.items)
         return isinstance(value, Pairs) and any(self._speaks(one) for pair in value.items for one in pair)
+
+
+def _heads(introduction: Introduction, said: set[tuple[str, str]]) -> bool:
+    """Whether the words before a list are a heading with its own type, as `Score:` may be."""
+    return _DECORATION.sub("", introduction.clause).casefold() in {label.casefold() for label, _ in said}
 
 
 def _says_nothing(value: Value) -> bool:

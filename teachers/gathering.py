@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from distill.alignment import Mention
 from distill.labels import LabelSet
-from teachers.keys import COMMENT_KEYS, PLACEHOLDERS, WRAPPERS, folded, placed, record_of, said_in, strings_of
+from teachers.keys import COMMENT_KEYS, PLACEHOLDERS, WRAPPERS, folded, placed, record_of, said_in, strings_of, types_in
 from teachers.literals import Atom, Pairs, Series, Value, read_bracket
 from teachers.wording import canonical
 
@@ -221,7 +221,7 @@ class Gathered:
             self.unusable += 1
             return self.notes.append("an item without a mention")
         for key, value in pairs.items:
-            types = strings_of(value)
+            types = types_in(value)
             if self._all_known([_text(key)]) and types and not any(self._all_known([one]) for one in types):
                 self._note_once("mention and type exchanged")
                 for one in types:

@@ -42,11 +42,18 @@ def is_error(value: Value) -> bool:
 
 def record_of(pairs: Pairs) -> tuple[list[str], str | Series] | None:
     """The types and the mention or mentions of `{"text": ..., "type": ...}` or `{"type": ..., "mentions": [...]}`."""
-    values = _by_key(pairs)
-    kinds, said = [values[key] for key in TYPE_KEYS if key in values], said_in(pairs)
-    if not kinds or said is None or len(pairs.items) > 8:  # text, type, two offsets, a score and a reason
-        return None
-    return next(filter(None, map(strings_of, kinds)), []), said
+    said = said_in(pairs)
+    if said is None or len(pairs.items) > 8 or not _by_key(pairs).keys() & set(TYPE_KEYS):
+        return None  # of more than text, type, two offsets, a score and a reason
+    return types_in(pairs), said
+
+
+def types_in(value: Value) -> list[str]:
+    """The types of a record, or of `["person"]` and `{"type": "person"}` behind a mention."""
+    if not isinstance(value, Pairs):
+        return strings_of(value)
+    values = _by_key(value)
+    return next((found for key in TYPE_KEYS if key in values and (found := strings_of(values[key]))), [])
 
 
 def said_in(pairs: Pairs) -> str | Series | None:

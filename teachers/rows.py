@@ -136,11 +136,10 @@ class Reader:
 
 
 def _exchanged(text: str, mentions: Sequence[Mention]) -> bool:
-    """Whether all types stand in the text and no mention does: `{"city": ["Oslo"]}` for `[{"Oslo": "city"}]`."""
+    """Whether types stand in the text alone more often than mentions do: `{"city": "Oslo"}` for `{"Oslo": "city"}`."""
     folded = text.casefold()
-    return bool(mentions) and all(
-        mention.label in text and mention.text.casefold() not in folded for mention in mentions
-    )
+    turned = [(each.label in text) - (each.text.casefold() in folded) for each in mentions if each.label]
+    return sum(turned) > 0
 
 
 def _lost(mentions: Sequence[Mention], why: dict[int, str], alignment: Alignment) -> list[dict[str, str]]:

@@ -113,6 +113,12 @@ def test_lists_of_different_types_under_headings_are_one_answer(text: str) -> No
         assert said(text, "list", labels) == [("person", "Ann"), ("city", "Rome")]
 
 
+@pytest.mark.parametrize("heading", ["**score**\n", "2. Score: ", "### score\n", "score:\n"])
+def test_a_heading_that_is_the_type_below_it_leaves_nothing_out(heading: str) -> None:
+    text = f'person:\n[{{"Ann": "person"}}]\n{heading}[{{"6-2": "score"}}]'
+    assert said(text, "list", None) == [("person", "Ann"), ("score", "6-2")]
+
+
 @pytest.mark.parametrize(
     "prompt",
     [

@@ -131,6 +131,11 @@ def test_a_mention_of_several_types_is_one_of_each() -> None:
     assert said(text, "list", None) == [("person", "Ann"), ("sailor", "Ann")]
 
 
+def test_a_type_may_stand_in_a_record_behind_its_mention() -> None:
+    text = '[{"Ann": {"type": "person"}}, {"Rome": {"label": "city", "score": 0.9}}]'
+    assert said(text, "list", None) == [("person", "Ann"), ("city", "Rome")]
+
+
 def test_a_record_in_a_list_of_names_is_its_mention() -> None:
     for text in ('[{"name": "Ann"}]', '[{"text": "Ann", "start": 0}]', '[{"entity": "Ann", "type": "person"}]'):
         assert said(text, "names") == [("", "Ann")]

@@ -65,6 +65,13 @@ def test_open_types_given_as_a_dictionary_from_type_to_mentions_are_turned_round
     assert report.notes["mention and type exchanged"] == 1
 
 
+def test_one_type_that_the_text_says_too_leaves_the_others_turned_round(tmp_path: Path) -> None:
+    answer = '[{"person": "Ann"}, {"city": "Oslo"}, {"country": "Norwege"}]'
+    _, document = replay(tmp_path, "Ann saw the city of Oslo in Norway.", answer, prompt="open")
+    found = [(document.mention(entity), entity.label) for entity in document.entities]
+    assert found == [("Ann", "person"), ("Oslo", "city")]
+
+
 def test_what_says_nothing_is_counted_by_its_reason(tmp_path: Path) -> None:
     answer = '[{"Ann": "person"}, {"left": "None"}, {"Oslo": "misc."}, {"Осло": "city"}, {"Bergen": "city"}]'
     report, document = replay(tmp_path, "Ann left Oslo (Осло).", answer, prompt="open")
