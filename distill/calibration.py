@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from distill.errors import InputError
-from distill.files import existing, whole_or_not_at_all
+from distill.files import read_whole, whole_or_not_at_all
 from distill.libraries import resolve
 from distill.reports import count, figure, table
 
@@ -69,7 +69,7 @@ def fit(scores: Sequence[float], right: Sequence[bool], **about: Any) -> Calibra
 def read_calibration(path: str | Path) -> Calibration:
     """A calibration that `write_calibration` wrote."""
     try:
-        row = json.loads(existing(path, "calibration file").read_text(encoding="utf-8"))
+        row = json.loads(read_whole(path, "calibration file"))
         if not isinstance(row, dict) or row.get("kind") != KIND:
             raise InputError(f'not a calibration: it has no "kind": "{KIND}"', path=path)
         return Calibration(tuple(map(float, row["x"])), tuple(map(float, row["y"])), dict(row.get("about", {})))

@@ -7,13 +7,14 @@ import gzip
 import os
 import sys
 import tempfile
+import tomllib
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import BufferedReader, TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import IO, Literal, TextIO, cast
+from typing import IO, Any, Literal, TextIO, cast
 
 from distill.errors import InputError
 from distill.frames import BrokenFrame, open_frames
@@ -74,12 +75,33 @@ def open_lines(path: str | Path, errors: Literal["strict", "surrogateescape"] = 
         raise InputError(message, path=path, line=number) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"broken gzip file: {error}", path=path, line=number + 1) from None
-    except IsADirectoryError:
-        raise InputError("is a folder, expected a file", path=path) from None
     except BrokenFrame as error:
         raise InputError(f"broken zstandard file: {error}", path=path, line=number + 1) from None
-    except PermissionError:
-        raise InputError("cannot be read: permission denied", path=path) from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise _unreadable(error, path) from None
+
+
+def read_whole(path: str | Path, what: str = "file") -> str:
+    """The text of a small UTF-8 file, without its byte order mark, or one line that says why it cannot be read."""
+    try:
+        return existing(path, what).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 at byte {error.start}; convert the file first", path=path) from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise _unreadable(error, path) from None
+
+
+def read_toml(path: str | Path, what: str = "file") -> dict[str, Any]:
+    """The table that a TOML file holds."""
+    try:
+        return tomllib.loads(read_whole(path, what))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"not TOML: {error}", path=path) from None
+
+
+def _unreadable(error: OSError, path: str | Path) -> InputError:
+    folder = isinstance(error, IsADirectoryError)
+    return InputError("is a folder, expected a file" if folder else "cannot be read: permission denied", path=path)
 
 
 def is_utf16(line: bytes, first: bool = True) -> bool:

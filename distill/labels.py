@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,7 @@ from unicodedata import category
 
 from distill.document import Document, Entity
 from distill.errors import InputError, did_you_mean
-from distill.files import existing
+from distill.files import read_toml
 from distill.folding import compatible
 
 LABEL_KEYS = frozenset({"name", "definition", "aliases"})
@@ -130,13 +129,7 @@ def labels_of(documents: Iterable[Document]) -> LabelSet:
 
 def read_labels(path: str | Path) -> LabelSet:
     """A label set from `labels.toml`: a table per label, in order, and an optional `other` at the top."""
-    existing(path, "label file")
-    try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 at byte {error.start}; convert the file first", path=path) from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"not TOML: {error}", path=path) from None
+    table = read_toml(path, "label file")
     other = table.pop("other", "error")
     return LabelSet(tuple(_label(name, row, path) for name, row in table.items()), other, str(path))
 

@@ -118,10 +118,10 @@ def _field_type(hint: Any) -> FieldType:
 def read_project(folder: Path) -> dict[str, Any]:
     """The tables of `ner-distill.toml` in `folder`, or nothing where there is none."""
     path = folder / PROJECT_FILE
-    if not path.exists():
+    if not path.is_file():
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8 at byte {error.start}; convert the file first", path=PROJECT_FILE) from None
     except tomllib.TOMLDecodeError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from distill.errors import InputError, did_you_mean
-from distill.files import existing
+from distill.files import read_toml
 
 SHIPPED = Path(__file__).parent / "prices.toml"
 KEYS = frozenset({"input", "output", "cached", "batch"})
@@ -45,7 +44,7 @@ class Price:
 def read_prices(path: Path | None = None, url: str | None = None) -> dict[str, Price]:
     """The prices of the user's own file, over those that come with the program where the server is OpenAI's."""
     own = url is None or (urlsplit(url).hostname or "") == OPENAI_HOST
-    return (_read(SHIPPED) if own else {}) | (_read(existing(path, "price file")) if path else {})
+    return (_read(SHIPPED) if own else {}) | (_read(path) if path else {})
 
 
 def price_of(model: str | None, prices: Mapping[str, Price]) -> Price | None:
@@ -55,11 +54,7 @@ def price_of(model: str | None, prices: Mapping[str, Price]) -> Price | None:
 
 
 def _read(path: Path) -> dict[str, Price]:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"not TOML: {error}", path=path) from None
-    return {model: _price(model, row, path) for model, row in table.items()}
+    return {model: _price(model, row, path) for model, row in read_toml(path, "price file").items()}
 
 
 def _price(model: str, row: Any, path: Path) -> Price:

@@ -35,7 +35,7 @@ class Prompt:
         self.path = prompt_path(name)
         self.name = name if name in SHAPES else self.path.name
         environment = ImmutableSandboxedEnvironment(
-            loader=jinja2.FileSystemLoader(self.path.parent), undefined=jinja2.StrictUndefined,
+            loader=jinja2.FileSystemLoader(self.path.parent, encoding="utf-8-sig"), undefined=jinja2.StrictUndefined,
             trim_blocks=True, lstrip_blocks=True, autoescape=False,
         )  # fmt: skip
         try:
@@ -44,7 +44,7 @@ class Prompt:
             raise InputError(f"not a template: {error.message}", path=self.path, line=error.lineno) from None
         except (jinja2.TemplateError, UnicodeDecodeError) as error:
             raise InputError(f"not a template: {error}", path=self.path) from None
-        self.source = self.path.read_text(encoding="utf-8")
+        self.source = self.path.read_text(encoding="utf-8-sig")
         self._steady = "user" in self._template.blocks and _is_steady(environment.parse(self.source))
         self._rendered: dict[tuple[str, str], tuple[LabelSet, tuple[Shot, ...], str]] = {}
 

@@ -7,14 +7,20 @@ import io
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distill.calibration import read_calibration
 from distill.errors import InputError
 from distill.files import first_lines, in_place, open_lines, stem, whole_or_not_at_all
+from distill.labels import read_labels
+from distill.studies.options import StudyOptions
+from distill.studies.plan import read_plan
+from teachers.prices import read_prices
 
 lines = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=8), max_size=5)
 
@@ -146,3 +152,12 @@ def test_standard_output_takes_any_text(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_fallback_ids_begin_with_the_name_of_the_file(path: str, name: str) -> None:
     assert stem(path) == name
+
+
+@pytest.mark.parametrize(
+    "read",
+    [read_labels, read_prices, read_calibration, lambda path: read_plan(StudyOptions(study=path, out=path), {})],
+)
+def test_a_folder_for_a_file_is_one_line(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    with pytest.raises(InputError, match="is a folder, expected a file"):
+        read(tmp_path)

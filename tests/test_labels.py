@@ -115,3 +115,12 @@ def test_a_label_file_in_another_encoding_is_said_to_be_one(tmp_path: Path) -> N
     (tmp_path / "labels.toml").write_bytes('[ORG]\nname = "société"\n'.encode("latin-1"))
     with pytest.raises(InputError, match=r"labels.toml: not UTF-8 at byte"):
         read_labels(tmp_path / "labels.toml")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_label_file(tmp_path: Path) -> None:
+    assert read_labels(written(tmp_path, "\ufeff" + TOML)).ids == ("ORG", "LOC")
+
+
+def test_a_word_counts_in_any_unicode_form() -> None:
+    labels = LabelSet((Label("LOC", "région"),))
+    assert [labels.canonical(word) for word in ("ＬＯＣ", "re\u0301gion", "LO\u200bC")] == ["LOC"] * 3

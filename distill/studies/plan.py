@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import CallError, InputError, did_you_mean
-from distill.files import existing
+from distill.files import existing, read_toml
 from distill.options import table_values
 from distill.studies.arms import Arm, Data, with_data
 from distill.studies.options import DATA, StudyOptions
@@ -55,12 +55,10 @@ def read_plan(options: StudyOptions, commands: Commands) -> Plan:
     if (options.study is None) == (options.preset is None):
         raise CallError("study needs a STUDY.toml or a --preset, and not both")
     path = options.study or Path(f"{options.preset}.toml")
-    shipped = files("distill").joinpath("studies", "presets", path.name)
-    text = (shipped if options.preset else existing(path, "study file")).read_bytes()
-    try:
-        table = tomllib.loads(text.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"not TOML: {error}", path=path) from None
+    if options.preset:
+        table = tomllib.loads(files("distill").joinpath("studies", "presets", path.name).read_text(encoding="utf-8"))
+    else:
+        table = read_toml(path, "study file")
     try:
         return _Reading(scaled(table, options.scale), options, commands, path).plan()
     except InputError as error:
