@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from distill.alignment import Mention
 from distill.labels import LabelSet
-from teachers.keys import COMMENT_KEYS, PLACEHOLDERS, WRAPPERS, folded, placed, record_of, said_in, strings_of, types_in
+from teachers.keys import COMMENT_KEYS, WRAPPERS, folded, placed, record_of, said_in, says_none, strings_of, types_in
 from teachers.literals import Atom, Pairs, Series, Value, read_bracket
 from teachers.wording import canonical
 
@@ -81,12 +81,9 @@ class Gathered:
             self._note_once("mention and type exchanged")
             for each in strings:
                 self._add(label, each)
-        elif len(strings) == 1 and strings[0].strip().casefold() in PLACEHOLDERS:
-            self.notes.append(f"{strings[0].strip()!r} for no mention")
-        elif isinstance(value, str):
-            self.notes.append("a string for a list")
-            self._add(value, label)
-        elif isinstance(value, Series):
+        elif isinstance(value, str | Series):
+            if isinstance(value, str) and not says_none(value):
+                self.notes.append("a string for a list")
             self._each(label, value)
         elif isinstance(value, Pairs):
             self._item(label, value)
@@ -101,7 +98,7 @@ class Gathered:
             return False
         if isinstance(value, Series):
             return bool(value.items) and label.strip().casefold() in WRAPPERS
-        return not isinstance(value, Atom) and not (isinstance(value, str) and value.strip().casefold() in PLACEHOLDERS)
+        return not isinstance(value, Atom) and not (isinstance(value, str) and says_none(value))
 
     def _all_known(self, words: list[str]) -> bool:
         """Whether these are labels, as far as the labels are known: `{"Ann": "PER"}` has them the other way round."""
@@ -174,8 +171,13 @@ class Gathered:
         return True
 
     def _each(self, label: str, said: str | Series) -> None:
+        """The mention, or those of a list, unless all that stands there is a word for none."""
+        strings = strings_of(said)
+        if len(strings) == 1 and says_none(strings[0]):
+            return self.notes.append(f"{strings[0].strip()!r} for no mention")
         for item in said.items if isinstance(said, Series) else [said]:
             self._item(label, item)
+        return None
 
     def _add(self, text: str, label: str) -> None:
         if text.strip() in ("...", "…", "……"):  # "and so on", written as if it were a mention
@@ -191,6 +193,8 @@ class Gathered:
 
     def names(self, value: Value) -> None:
         """`["a", "b"]`; of `{"a": "person"}` the key counts, since the question has named the type."""
+        if isinstance(value, Series) and strings_of(value):
+            return self._each("", value)
         for item in value.items if isinstance(value, Series) else ():
             if not isinstance(item, Pairs):
                 self._item("", item)
@@ -199,6 +203,7 @@ class Gathered:
             said = said_in(item)
             for each in [said] if said is not None else [_text(key) for key, _ in item.items]:
                 self._each("", each)
+        return None
 
     def pairs(self, value: Value) -> None:
         """`[{"a": "person"}, ("b", "place")]`, records, or one dictionary with every mention as a key."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from distill.folding import DASHES
 from teachers.literals import Atom, Pairs, Series, Value
 
 MENTION_KEYS = (
@@ -23,8 +24,14 @@ ERROR_KEYS = frozenset({"error", "errors", "message", "detail", "details"})
 BESIDE_ERRORS = frozenset({"code", "object", "type", "status", "statuscode", "param", "requestid", "success", "id"})
 WRAPPERS = frozenset({"entities", "named_entities", "ner", "result", "results", "answer", "output", "data"})
 PLACEHOLDERS = frozenset(
-    {"none", "n/a", "null", "nil", "no entities", "no entity", "not applicable", "-", "无", "没有"}
+    {"none", "n/a", "null", "nil", "no entities", "no entity", "not applicable", "无", "没有"}
 )
+
+
+def says_none(text: str) -> bool:
+    """Whether this stands for no mention: `none`, `(N/A)`, a dash."""
+    bare = text.strip().casefold().strip("()[]<>\"'").removesuffix(".")
+    return bare in PLACEHOLDERS or (bool(text.strip()) and not bare.strip(DASHES))
 
 
 def folded(key: str) -> str:

@@ -136,6 +136,17 @@ def test_a_type_may_stand_in_a_record_behind_its_mention() -> None:
     assert said(text, "list", None) == [("person", "Ann"), ("city", "Rome")]
 
 
+@pytest.mark.parametrize("word", ["none", "None.", "(none)", "N/A", "—", "--", "[]"])
+def test_a_word_for_none_is_no_mention_wherever_it_stands_alone(word: str) -> None:
+    assert said(f'{{"PER": ["Ann"], "LOC": "Rome", "ORG": "{word}", "MISC": ["{word}"]}}') == SAID
+    assert said(f'[{{"type": "PER", "mentions": ["Ann"]}}, {{"text": "{word}", "type": "LOC"}}]') == SAID[:1]
+    assert said(f'["{word}"]', "names") == []
+
+
+def test_a_word_for_none_needs_no_quotes() -> None:
+    assert said('{"PER": ["Ann"], "LOC": ["Rome"], "ORG": none, "MISC": N/A}') == SAID
+
+
 def test_a_record_in_a_list_of_names_is_its_mention() -> None:
     for text in ('[{"name": "Ann"}]', '[{"text": "Ann", "start": 0}]', '[{"entity": "Ann", "type": "person"}]'):
         assert said(text, "names") == [("", "Ann")]
