@@ -89,7 +89,7 @@ class Gathered:
             self._item(label, value)
         else:
             self.notes.append(f"{_kind(value)} for a list")
-            if _kind(value) == "a number":
+            if _kind(value) == "a number" and value.text.strip("0."):  # 0 is how many there are
                 self._add(value.text, label)
 
     def _is_strange(self, label: str, value: Value) -> bool:

@@ -143,6 +143,10 @@ def test_a_word_for_none_is_no_mention_wherever_it_stands_alone(word: str) -> No
     assert said(f'["{word}"]', "names") == []
 
 
+def test_nought_is_how_many_mentions_there_are() -> None:
+    assert said('{"PER": ["Ann"], "LOC": ["Rome"], "ORG": 0, "MISC": 1996}') == [*SAID, ("MISC", "1996")]
+
+
 def test_a_word_for_none_needs_no_quotes() -> None:
     assert said('{"PER": ["Ann"], "LOC": ["Rome"], "ORG": none, "MISC": N/A}') == SAID
 
