@@ -44,7 +44,7 @@ def _parts(source: Source, said: str) -> list[str]:
 
 def _stands(source: Source, said: str) -> bool:
     """Whether the text has the whole and the marks that divide it: `Faro, Oslo` is not its `Faro / Oslo`."""
-    marks = set(_BETWEEN.findall(said)) - {"\n"}
+    marks = set(_BETWEEN.findall(said))
     return any(marks <= set(source.text[slice(*place.span)]) for place in _places(source, said))
 
 

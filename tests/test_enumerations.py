@@ -45,6 +45,7 @@ def test_chinese_names_are_divided_too() -> None:
         ("Ann met Bo", "Ann and Bo"),
         ("Ann Lee met Bo and Cy", "Ann Lee, Bo and Cy"),
         ("Quill Inc. won", "Quill, Inc."),
+        ("New Alder won", "New\nAlder"),
     ],
 )
 def test_what_may_be_one_name_is_not_divided(text: str, said: str) -> None:
@@ -56,6 +57,7 @@ def test_what_may_be_one_name_is_not_divided(text: str, said: str) -> None:
     [
         ("the Drava Union (DU) directive", "Drava Union, DU", ["Drava Union", "DU"]),
         ("the Faro / Oslo games", "Faro, Oslo", ["Faro", "Oslo"]),
+        ("in Faro , Algarve", "Faro\nAlgarve", ["Faro", "Algarve"]),
         ("Faro beat Faro Rowers", "Faro, Faro Rowers", ["Faro", "Faro Rowers"]),
         ("Quill's sister saw Ann", 'Quill", Ann', ["Quill", "Ann"]),
     ],
