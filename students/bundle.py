@@ -88,6 +88,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError("no such bundle", path=folder)
     if not path.is_file():
         raise InputError(f"not a bundle: no {MANIFEST} in it; `ner-distill export` makes one", path=folder)
+    _check_plain(path)
     if path.stat().st_size > _LARGEST_MANIFEST:
         raise InputError("far too large for a manifest", path=path)
     return _parsed(path.read_bytes(), path)
@@ -162,11 +163,16 @@ def _check_name(name: str, path: Path) -> None:
         raise InputError(f"names a file outside the bundle: {name!r}; do not trust this bundle", path=path)
 
 
+def _check_plain(path: Path, name: str = MANIFEST) -> None:
+    """InputError where a bundle's file is a link, or lies in one."""
+    if path.resolve() != path.parents[name.count("/")].resolve() / name:
+        raise InputError("is a link; a bundle holds plain files", path=path)
+
+
 def read_file(folder: Path, manifest: Manifest, name: str) -> bytes:
     """The bytes of a listed file, checked; InputError that names the file where they are not those of the export."""
     path, row = folder / name, manifest.files[name]
-    if path.resolve() != folder.resolve() / name:
-        raise InputError("is a link; a bundle holds plain files", path=path)
+    _check_plain(path, name)
     if not path.is_file():
         raise InputError("is missing from the bundle; copy it again", path=path)
     size = path.stat().st_size

@@ -51,6 +51,10 @@ def test_a_missing_a_shortened_and_a_linked_file_are_refused(word_bundle: Path, 
         change(folder / "model.onnx")
         with pytest.raises(InputError, match=r"model\.onnx"):
             read_bundle(folder)
+    folder = shutil.copytree(word_bundle, tmp_path / "linked")
+    _relinked(folder / MANIFEST)
+    with pytest.raises(InputError, match=r"manifest\.json: is a link"):
+        read_bundle(folder)
 
 
 def _relinked(path: Path) -> None:

@@ -295,3 +295,21 @@ def test_heads_agree_with_the_last_layer_on_what_they_learned(tmp_path: Path) ->
         same += int((found.argmax(-1) == expected.argmax(-1)).sum())
         words += len(expected)
     assert same > 0.9 * words
+
+
+def test_a_training_that_was_stopped_at_its_exits_goes_on_there(
+    learned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = options_in(learned, out=tmp_path / "run")
+
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("students.loop.fitted", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            fit(options)
+    assert not (tmp_path / "run" / "student" / FILE).exists()
+    assert fit(options).epochs == 6
+    whole = (learned / "run" / "student" / FILE).read_bytes()
+    assert (tmp_path / "run" / "student" / FILE).read_bytes() == whole
