@@ -22,6 +22,8 @@ MANIFEST, MODEL, TOKENIZER, SELFTEST, CARD = (
     "manifest.json", "model.onnx", "tokenizer.json", "selftest.jsonl", "README.md",
 )  # fmt: skip
 NEEDED = (MODEL, TOKENIZER, SELFTEST)
+EXIT = "exit.{}"
+"""The graph's output for the early exit after a layer: how sure it is of a window's least sure word, (windows,)."""
 _ONLY_WHERE_SET = frozenset({"thresholds", "case", "sentences_above", "exits"})  # keys that came later
 _LARGEST_MANIFEST = 1 << 24
 _LARGEST = 1 << 20  # of numbers: more pieces than any window has

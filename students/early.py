@@ -14,11 +14,9 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from students.bundle import EXIT
 from students.encode import START
 from students.graph import refill, tidy
-
-OUTPUT = "exit.{}"
-"""Name of the output that has the least share of a word's first tag, shape (windows at this exit,)."""
 
 Weights = Sequence[np.ndarray]
 """Of a head: (width, inner), (inner,), (inner, tags), (tags,)."""
@@ -133,7 +131,7 @@ class _Ways:
             deepest = out
         refill(graph.node, self.nodes)
         for layer in self.heads:
-            graph.output.append(helper.make_tensor_value_info(OUTPUT.format(layer), onnx.TensorProto.FLOAT, [None]))
+            graph.output.append(helper.make_tensor_value_info(EXIT.format(layer), onnx.TensorProto.FLOAT, [None]))
 
     def _follow(self, node: onnx.NodeProto, last: str) -> None:
         """A node of the graph as it was, on the rows that are left."""
@@ -169,9 +167,9 @@ class _Ways:
         last = self._constant("exit.last", np.array([-1]))
         self._add("ReduceMax", [f"{name}.shares", last], f"{name}.first", keepdims=0)
         self._add("Add", [f"{name}.first", spared], f"{name}.words")
-        self._add("ReduceMin", [f"{name}.words", last], OUTPUT.format(layer), keepdims=0)
+        self._add("ReduceMin", [f"{name}.words", last], EXIT.format(layer), keepdims=0)
         limit = self._constant(f"{name}.limit", np.float32(self.limits[layer]))
-        self._add("GreaterOrEqual", [OUTPUT.format(layer), limit], f"{name}.done")
+        self._add("GreaterOrEqual", [EXIT.format(layer), limit], f"{name}.done")
         self._add("Not", [f"{name}.done"], f"{name}.unsure")
         self._add("NonZero", [f"{name}.unsure"], f"{name}.found")  # what follows is for `folded` to take in
         self._add("Transpose", [f"{name}.found"], f"{name}.places", perm=[1, 0])

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from distill.errors import InputError
-from students.bundle import Manifest
+from students.bundle import EXIT, Manifest
 from students.case import INITIAL, STEP
 from students.encode import START
 from students.engine import onnxruntime
@@ -60,7 +60,7 @@ def session_of(model: bytes, path: Path, manifest: Manifest) -> Session:
         message = f"onnxruntime {onnxruntime.__version__} cannot load it (opset {manifest.opset}): {reason}"
         raise InputError(message, path=path) from None
     inputs, outputs = ([value.name for value in values] for values in (engine.get_inputs(), engine.get_outputs()))
-    exits = tuple(f"exit.{layer}" for layer in sorted(manifest.exits, key=int))
+    exits = tuple(EXIT.format(layer) for layer in sorted(manifest.exits, key=int))
     if inputs != ["input_ids"] or outputs != ["logits", *exits]:
         raise InputError(f"has inputs {inputs} and outputs {outputs}, not those of the manifest", path=path)
     if engine.get_outputs()[0].shape[-1] not in (None, 2 * len(manifest.labels) + 1):
