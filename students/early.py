@@ -16,7 +16,7 @@ from onnx import helper, numpy_helper
 
 from students.bundle import EXIT
 from students.encode import START
-from students.graph import refill, tidy
+from students.graph import attribute, copied, refill, tidy
 
 Weights = Sequence[np.ndarray]
 """Of a head: (width, inner), (inner,), (inner, tags), (tags,)."""
@@ -32,7 +32,7 @@ def sure(layer: int, layers: int) -> float:
 
 def with_exits(model: onnx.ModelProto, heads: Mapping[int, Weights], limits: Mapping[int, float]) -> onnx.ModelProto:
     """A student's tidy graph with exits after some layers, at `limits`; it is to be one that `can_exit`."""
-    result: onnx.ModelProto = _copy(model)
+    result = copied(model)
     _Ways(result.graph, limits, heads).put()
     return tidy(result)
 
@@ -42,9 +42,9 @@ def folded(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Behind all else, as whoever rewrites nodes looks for them in one list. Operators are spared inputs without rows.
     """
-    result: onnx.ModelProto = _copy(model)
+    result = copied(model)
     graph = result.graph
-    logits, *exits = (_copy(value) for value in graph.output)
+    logits, *exits = (copied(value) for value in graph.output)
     logits.type.tensor_type.ClearField("shape")
     constants = {tensor.name: tensor for tensor in graph.initializer}
     refill(graph.node, _branched(list(graph.node), logits, exits[1:], constants))
@@ -85,7 +85,7 @@ def _branched(
 
 
 def _named(value: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:
-    made: onnx.ValueInfoProto = _copy(value)
+    made = copied(value)
     made.name = name
     return made
 
@@ -93,7 +93,7 @@ def _named(value: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:
 def can_exit(model: onnx.ModelProto, layers: int) -> bool:
     """Whether a graph has the tokens of all windows in one list (`students.lean`), and each layer's end can be told."""
     last = next(node for node in model.graph.node if node.output[0] == model.graph.output[0].name)
-    flat = last.op_type == "Transpose" and list(last.attribute[0].ints) == [1, 0, 2]
+    flat = last.op_type == "Transpose" and list(attribute(last, "perm", [])) == [1, 0, 2]
     return flat and len(_normalised(model.graph)) == 2 * layers + 1
 
 
@@ -109,10 +109,9 @@ class _Ways:
         self.graph, self.limits, self.heads = graph, limits, heads
         self.nodes: list[onnx.NodeProto] = []
         self.now: dict[str, str] = {}  # what a name of the graph means for the rows that are left
-        ids = graph.input[0].name
+        shapes = [node for node in graph.node if node.op_type == "Shape" and node.input[0] == graph.input[0].name]
         self.texts, self.length = (
-            next(n.output[0] for n in graph.node if n.op_type == "Shape" and n.input[0] == ids and _start(n) == start)
-            for start in (0, 1)
+            next(shape.output[0] for shape in shapes if attribute(shape, "start", 0) == start) for start in (0, 1)
         )
 
     def put(self) -> None:
@@ -135,7 +134,7 @@ class _Ways:
 
     def _follow(self, node: onnx.NodeProto, last: str) -> None:
         """A node of the graph as it was, on the rows that are left."""
-        node = _copy(node)
+        node = copied(node)
         node.input[:] = [self.now.get(name, name) for name in node.input]
         node.output[:] = [f"{last}.deepest" if name == last else name for name in node.output]
         self.nodes.append(node)
@@ -206,13 +205,3 @@ class _Ways:
         if all(tensor.name != name for tensor in self.graph.initializer):
             self.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
         return name
-
-
-def _copy(message: Any) -> Any:
-    made = type(message)()
-    made.CopyFrom(message)
-    return made
-
-
-def _start(shape: onnx.NodeProto) -> int:
-    return next((each.i for each in shape.attribute if each.name == "start"), 0)

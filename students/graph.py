@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import onnx
+import onnx.helper
 
+Message = TypeVar("Message", bound=Any)
 PRODUCER = "ner-distill"
 
 
@@ -49,10 +51,20 @@ def drop_unused(graph: onnx.GraphProto) -> None:
     refill(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in read])
 
 
+def copied(message: Message) -> Message:
+    """A model, a node or another part of a graph once more."""
+    made: Message = type(message)()
+    made.CopyFrom(message)
+    return made
+
+
+def attribute(node: onnx.NodeProto, name: str, otherwise: Any) -> Any:
+    """A node's attribute, or what it is where the node does not say."""
+    return next((onnx.helper.get_attribute_value(each) for each in node.attribute if each.name == name), otherwise)
+
+
 def refill(field: Any, kept: Sequence[Any]) -> None:
     """Give a repeated field of a graph other items, some of which may be its own."""
-    copies = [type(item)() for item in kept]
-    for copy, item in zip(copies, kept, strict=True):
-        copy.CopyFrom(item)
+    copies = [copied(item) for item in kept]
     del field[:]
     field.extend(copies)

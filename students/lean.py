@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from students.graph import drop_unused, refill
+from students.graph import attribute, copied, drop_unused, refill
 
 _ALONE = {"Gelu", "Relu", "Tanh", "Sigmoid", "Erf", "LayerNormalization"}  # what treats each token by itself
 _TWO = {"Add", "Mul", "Sub", "Div", "Pow"}
@@ -91,7 +91,7 @@ class _Flat:
     def _by_token(self, node: onnx.NodeProto) -> bool:
         """Does the node treat each token by itself?"""
         if node.op_type in _ALONE:
-            return node.input[0] in self.flat and _attribute(node, "axis", -1) == -1
+            return node.input[0] in self.flat and attribute(node, "axis", -1) == -1
         if node.op_type == "MatMul":
             return node.input[0] in self.flat and len(self._dims(node.input[1])) == 2
         plain = {name for name in node.input if name in self.constants and len(self._dims(name)) <= 1}
@@ -102,8 +102,7 @@ class _Flat:
 
     def _entrance(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         source, width = node.input[0], self._dims(node.input[1])[0]
-        inside = onnx.NodeProto()
-        inside.CopyFrom(node)
+        inside = copied(node)
         inside.input[0] = f"{source}.flat"
         return [
             helper.make_node("Transpose", [source], [f"{source}.turned"], perm=[1, 0, 2]),
@@ -123,7 +122,7 @@ class _Flat:
         joined = self._only_reader(back.output[0], "Reshape")
         output = self._only_reader(joined.output[0], "MatMul")
         known = context.input[0] == softmax.output[0] and len(self._dims(output.input[1])) == 2
-        if _attribute(back, "perm", []) != _HEADS_FIRST or not known:
+        if attribute(back, "perm", []) != _HEADS_FIRST or not known:
             raise _Unknown
         name, size = softmax.output[0], self._size_of_head(query)
         sources = [query.input[0], self._without_bias(key.input[0]), self._moved_bias(value.input[0], output)]
@@ -169,7 +168,7 @@ class _Flat:
     def _split(self, name: str, perm: list[int]) -> onnx.NodeProto:
         """The reshape to heads behind a transposed value."""
         turned = self._made_by(name, "Transpose")
-        if _attribute(turned, "perm", []) != perm:
+        if attribute(turned, "perm", []) != perm:
             raise _Unknown
         return self._made_by(turned.input[0], "Reshape")
 
@@ -195,8 +194,7 @@ class _Flat:
             for each in (node.input[1], output.input[1], after.input[1])
         )
         sum_of_both = self._constant(f"{after.output[0]}.bias", own + bias @ weight, np.float32)
-        moved = onnx.NodeProto()
-        moved.CopyFrom(after)
+        moved = copied(after)
         moved.input[1] = sum_of_both
         self.replaced[after.output[0]] = [moved]
         return str(node.input[0])
@@ -226,7 +224,3 @@ class _Flat:
         for node in self.nodes:
             node.input[:] = [new if name == old else name for name in node.input]
             node.output[:] = [new if name == old else name for name in node.output]
-
-
-def _attribute(node: onnx.NodeProto, name: str, otherwise: Any) -> Any:
-    return next((helper.get_attribute_value(each) for each in node.attribute if each.name == name), otherwise)

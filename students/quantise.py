@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from students.graph import drop_unused, refill, tidy
+from students.graph import copied, drop_unused, refill, tidy
 
 _LEAST_ROWS = 1024  # smaller tables (positions, segments) stay as they are
 _LEAST_OUTPUTS = 32  # smaller products (the tags) are not worth two more steps
@@ -31,8 +31,7 @@ def quantised(model: onnx.ModelProto, reduce_range: bool = False) -> onnx.ModelP
     `reduce_range` makes a channel's step as much coarser as it takes for pairs of products to fit 16 bits: CPUs without
     VNNI then have no need of slower products.
     """
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
+    result = copied(model)
     graph = result.graph
     refill(graph.node, _Products(result, reduce_range).replaced())
     drop_unused(graph)
