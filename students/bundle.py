@@ -23,7 +23,7 @@ MANIFEST, MODEL, TOKENIZER, SELFTEST, CARD = (
 )  # fmt: skip
 NEEDED = (MODEL, TOKENIZER, SELFTEST)
 EXIT = "exit.{}"
-"""The graph's output for the early exit after a layer: how sure it is of a window's least sure word, (windows,)."""
+"""The graph's output for the early exit after a layer, one list: `students.session.Session.at_exits` says of what."""
 _ONLY_WHERE_SET = frozenset({"thresholds", "case", "sentences_above", "exits"})  # keys that came later
 _LARGEST_MANIFEST = 1 << 24
 _LARGEST = 1 << 20  # of numbers: more pieces than any window has
@@ -40,8 +40,8 @@ class Manifest:
     what the student learned from and was checked on, `scores` what came out, `tolerances` how far a replay may differ.
     Logits are divided by `temperature` before they become probabilities; an entity below its label's score in
     `thresholds` is not reported. With `case` the model is told which words have capitals. Texts of more pieces than
-    `sentences_above` are read sentence by sentence (0: none is). After the layers in `exits` the model is done with a
-    window of whose every word it is that sure (students/early.py).
+    `sentences_above` are read sentence by sentence (0: none is). After the layers in `exits` words stay of which the
+    model is that sure (students/early.py).
     """
 
     labels: tuple[str, ...]

@@ -21,7 +21,7 @@ class ExportOptions(Options):
     out: Path = option(help="the bundle to make: a folder, or one file where the name ends in .tar.gz")
     precision: str = option("int8", "of the weights", choices=PRECISIONS)
     reduce_range: bool = option(True, "weights a little coarser: a fifth faster on CPUs without VNNI instructions")
-    early_exit: bool | None = option(None, "texts that a middle layer is sure of go no further; default: in int8")
+    early_exit: bool | None = option(None, "words that a middle layer is sure of go no further; default: in int8")
     verify: tuple[Path, ...] = option((), "documents labelled by people to check on; otherwise the run's dev file")
     max_f1_drop: float = option(0.003, "how far strict F1 may fall below PyTorch's", at_least=0, at_most=1)
     licence: str = option("", "the licence of the student and its data, for the manifest")

@@ -109,7 +109,7 @@ def _by_sentence(manifest: Manifest) -> str:
 def _exits(manifest: Manifest) -> str:
     sure = ", ".join(f"{limit:.0%} after layer {layer}" for layer, limit in manifest.exits.items())
     read, layers = manifest.scores["layers_read"], manifest.scores["layers"]
-    said = f"where the model is so sure of each word of a window: {sure}; read on average {read:.2f} of {layers} layers"
+    said = f"words of which the model is so sure: {sure}; a token goes through {read:.2f} of {layers} layers on average"
     return f"| early exits | {said} |\n"
 
 

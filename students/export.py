@@ -111,11 +111,11 @@ def _lean(graph: Any, outside: Any, options: ExportOptions) -> tuple[Any, dict[s
     early, exits = resolve("students.early", "export"), resolve("students.exits", "export")
     folder = resolve("students.model:student_folder", "export")(options.run)
     wanted = options.precision == "int8" if options.early_exit is None else options.early_exit
-    heads = exits.arrays(exits.read_exits(folder, outside)) if wanted else {}
+    heads, shortcuts = exits.arrays(exits.read_exits(folder, outside)) if wanted else ({}, {})
     layers = exits.layers_of(outside)
     limits = {layer: early.sure(layer, layers) for layer in heads} if heads and early.can_exit(graph, layers) else {}
     if limits:
-        graph = early.with_exits(graph, heads, limits)
+        graph = early.with_exits(graph, heads, shortcuts, limits)
     if options.precision == "int8":
         graph = resolve("students.quantise:quantised", "export")(graph, options.reduce_range)
     return early.folded(graph) if limits else graph, {str(layer): limit for layer, limit in limits.items()}

@@ -23,6 +23,8 @@ _COARSER = 1.002  # one try to the next, where rounding goes beyond
 _GELU_LEAST = 0.17  # Gelu never falls below its negative: it needs few bytes below zero,
 _GELU_ZERO = 32  # so many, which leaves the others for what is above
 _TINY = 1e-12  # a token of nothing but zeros
+_HUGE = 1e30  # divided by this a step is zero
+_OTHER_ROWS = {"Gather", "GatherND", "Reshape"}  # what gives a list of other tokens
 
 
 def quantised(model: onnx.ModelProto, reduce_range: bool = False) -> onnx.ModelProto:
@@ -55,29 +57,32 @@ class _Products:
         self.matrices = _matrices(model)
         self.nodes: list[onnx.NodeProto] = []
         self.measured: set[str] = set()
-        self.stage = 0
+        self.rows: dict[str, str] = {}  # the list of tokens that a value has rows for, by the first value that had
 
     def replaced(self) -> list[onnx.NodeProto]:
         """All nodes, with those of the large products in the place of the products."""
         self._shared(
-            zero=np.uint8(128), zeros=np.asarray([128], np.uint8), step=np.float32(1 / _LEVELS),
-            least=np.float32(_TINY), one=np.float32(1), last=np.asarray([-1], np.int64),
+            zero=np.uint8(128), step=np.float32(1 / _LEVELS), least=np.float32(_TINY), one=np.float32(1),
+            last=np.asarray([-1], np.int64), huge=np.float32(_HUGE),
         )  # fmt: skip
         above = 255 - _GELU_ZERO
         self._shared(
-            zero_of_gelu=np.uint8(_GELU_ZERO), zeros_of_gelu=np.asarray([_GELU_ZERO], np.uint8),
-            step_of_gelu=np.float32(1 / above), least_of_gelu=np.float32(_GELU_LEAST * above / _GELU_ZERO),
+            zero_of_gelu=np.uint8(_GELU_ZERO), step_of_gelu=np.float32(1 / above),
+            least_of_gelu=np.float32(_GELU_LEAST * above / _GELU_ZERO),
         )  # fmt: skip
         for node in self.graph.node:
+            self._count(node)
             weight = self.constants.get(node.input[1]) if node.op_type == "MatMul" else None
             if weight is not None and len(weight.dims) == 2 and weight.dims[1] >= _LEAST_OUTPUTS:
                 self._product(node, numpy_helper.to_array(weight))
             elif not self._activation(node):
                 self.nodes.append(node)
-            if node.op_type == "NonZero":  # an early exit: behind it there are fewer tokens
-                self.measured.clear()
-                self.stage += 1
         return self.nodes
+
+    def _count(self, node: onnx.NodeProto) -> None:
+        """Note which list of tokens a node's value has rows for."""
+        known = (self.rows[name] for name in node.input if name in self.rows)
+        self.rows[node.output[0]] = node.output[0] if node.op_type in _OTHER_ROWS else next(known, "")
 
     def _shared(self, **values: np.ndarray | np.generic) -> None:
         self.graph.initializer.extend(
@@ -121,11 +126,9 @@ class _Products:
         self._add("Max", [f"{source}.largest", f"int8.least{kind}"], f"{source}.range")
         self._add("Mul", [f"{source}.range", f"int8.step{kind}"], f"{source}.step")
         self._add("Squeeze", [f"{source}.step", "int8.last"], f"{source}.steps")
-        tokens, zeros = f"int8.tokens{self.stage}", f"int8.zero{kind}_of_each{self.stage}"
-        if not self.measured:
-            self._add("Shape", [f"{source}.steps"], tokens)
+        zeros = f"int8.zeros{kind}.{self.rows[source]}"
         if zeros not in self.measured:
-            self._add("Expand", [f"int8.zeros{kind}", tokens], zeros)
+            self._add("QuantizeLinear", [f"{source}.steps", "int8.huge", f"int8.zero{kind}"], zeros)
             self.measured.add(zeros)
         inputs = [rows, f"{source}.steps", zeros]
         self._add("QuantizeLinear", inputs, f"{source}.small", axis=0)

@@ -32,7 +32,7 @@ from students.session import Session, session_of
 from students.thresholds import kept
 
 ENGINE = onnxruntime.__version__
-_AHEAD = 4096  # pieces in hand for each thread, and two more: enough for full calls, little enough to forget
+_AHEAD = 16_384  # pieces in hand for each thread, and two more: enough for full calls, little enough to forget
 _TEXT = 16  # what a text weighs beside its pieces, so that empty ones have a bound too
 _SLOW = 0.001  # seconds to wait for the next text, after which what there is is run
 
@@ -139,8 +139,8 @@ class Student:
         found: Floats = self._logits([pieces])[0]
         return found
 
-    def at_exits(self, pieces: Ids) -> list[float]:
-        """How sure the model was of a window's least sure word at each early exit that it came to."""
+    def at_exits(self, pieces: Ids) -> list[Floats]:
+        """What each early exit that a window came to said of its tokens (`Session.at_exits`)."""
         return self._session.at_exits(self.encoder.rows([pieces]))
 
     def company(self) -> Company:

@@ -37,9 +37,13 @@ class Session:
         """
         return self._run(["logits"], ids)[0]
 
-    def at_exits(self, ids: npt.NDArray[np.int64]) -> list[float]:
-        """How sure the model was of a window's least sure word at each early exit that it came to; ids (1, length)."""
-        return [float(value) for found in self._run(list(self.exits), ids) for value in found] if self.exits else []
+    def at_exits(self, ids: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float32]]:
+        """What each early exit that a window came to said of the tokens that came so far; ids (1, length).
+
+        Shape (2, tokens): how sure it was of a word's first tag, more than 1 for pieces that begin none; and 1 where
+        the token went on, else 0.
+        """
+        return [found.reshape(2, -1) for found in self._run(list(self.exits), ids) if found.size] if self.exits else []
 
     def _run(self, outputs: list[str], ids: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float32]]:
         try:

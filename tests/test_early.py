@@ -27,7 +27,19 @@ from students import depth, early
 from students.bundle import read_manifest
 from students.bundle_options import SelftestOptions
 from students.encode import START
-from students.exits import FILE, INNER, arrays, exit_layers, fitted, new_head, read_exits, write_exits
+from students.exits import (
+    FILE,
+    INNER,
+    Exits,
+    _Way,
+    arrays,
+    exit_layers,
+    fitted,
+    new_head,
+    read_exits,
+    shortcut_layers,
+    write_exits,
+)
 from students.model import load_student
 from students.options import TrainOptions
 from students.predictor import word_logits
@@ -38,18 +50,21 @@ from students.targets import Example, examples
 from students.trace import trace
 from students.train import fit
 
-NEVER, ALWAYS = 2.0, 0.0
-Heads = dict[int, list[np.ndarray]]
+NEVER, ALWAYS, LIMIT = 2.0, 0.0, 0.27
+Weights = dict[int, list[np.ndarray]]
 
 
-def heads_for(layers: list[int], tags: int = 5, width: int = 32) -> Heads:
+def exits_for(heads: list[int], shortcuts: list[int], tags: int = 5, width: int = 32) -> Exits:
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        return arrays({layer: torch.nn.Sequential(*new_head(width, tags)) for layer in layers})
+        return Exits(
+            {layer: torch.nn.Sequential(*new_head(width, tags)) for layer in heads},
+            {layer: torch.nn.Linear(width, width) for layer in shortcuts},
+        )
 
 
-def with_limit(graph: onnx.ModelProto, heads: Heads, limit: float, *, int8: bool = False) -> Any:
-    made = early.with_exits(graph, heads, dict.fromkeys(heads, limit))
+def with_limit(graph: onnx.ModelProto, exits: Exits, limit: float, *, int8: bool = False) -> Any:
+    made = early.with_exits(graph, *arrays(exits), dict.fromkeys(exits.heads, limit))
     return session(early.folded(quantised(made) if int8 else made))
 
 
@@ -73,9 +88,10 @@ def test_whatever_the_encoder_an_exit_gives_the_heads_logits_and_the_rest_the_st
     assert not early.can_exit(graph, 4)
     if family in NOT_FLAT:
         return
-    heads = heads_for([1, 2])
-    never, always = with_limit(graph, heads, NEVER), with_limit(graph, heads, ALWAYS)
-    onnx.checker.check_model(early.folded(early.with_exits(graph, heads, {1: 0.5, 2: 0.5})), full_check=True)
+    exits = exits_for([1, 2], [1])
+    never, always = with_limit(graph, exits, NEVER), with_limit(graph, exits, ALWAYS)
+    whole = early.folded(early.with_exits(graph, *arrays(exits), {1: 0.5, 2: 0.5}))
+    onnx.checker.check_model(whole, full_check=True)
     for batch, length in ((1, 1), (5, 12)):
         ids = rows(batch, length)
         plain = logits_of(session(graph), ids)
@@ -87,60 +103,94 @@ def test_whatever_the_encoder_an_exit_gives_the_heads_logits_and_the_rest_the_st
         with torch.no_grad():
             tokens = torch.from_numpy(ids)
             out = model(input_ids=tokens, attention_mask=torch.ones_like(tokens), output_hidden_states=True)
-            inner, first, outer, second = map(torch.from_numpy, heads[1])
-            expected = torch.nn.functional.gelu(out.hidden_states[1] @ inner + first) @ outer + second
+            expected = exits.heads[1](out.hidden_states[1])
         np.testing.assert_allclose(logits_of(always, marked(ids)), expected.numpy(), atol=2e-4)
 
 
-Six = tuple[onnx.ModelProto, Heads]
+Six = tuple[Any, onnx.ModelProto, Exits]
 
 
 @pytest.fixture(scope="module")
 def six() -> Six:
-    return trace(model_of("Bert", num_hidden_layers=6)), heads_for([2, 3, 4])
+    model = model_of("Bert", num_hidden_layers=6)
+    return model, trace(model), exits_for([2, 3, 4], [2, 3, 4])
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["fp32", "int8"])
-def engines(six: Six, request: pytest.FixtureRequest) -> tuple[Any, Any, list[Any]]:
-    """One with limits among the shares that random heads give; one without exits; one that all leave at each exit."""
-    graph, heads = six
-    int8 = bool(request.param)
-    one_by_one = []
-    for layer in heads:
-        limits = {each: ALWAYS if each == layer else NEVER for each in heads}
-        made = early.with_exits(graph, heads, limits)
-        one_by_one.append(session(early.folded(quantised(made) if int8 else made)))
-    return with_limit(graph, heads, 0.27, int8=int8), with_limit(graph, heads, NEVER, int8=int8), one_by_one
+def mixed(six: Six, request: pytest.FixtureRequest) -> Any:
+    """With a limit among the shares that random heads give."""
+    return with_limit(*six[1:], LIMIT, int8=bool(request.param))
+
+
+@pytest.fixture(scope="module")
+def engine(six: Six) -> Any:
+    return with_limit(*six[1:], LIMIT)
 
 
 @given(batch=st.integers(1, 9), length=st.integers(1, 24), seed=st.integers(0, 99))
 def test_each_row_goes_its_own_way_and_has_the_same_bits_alone_and_in_company(
-    engines: tuple[Any, Any, list[Any]], batch: int, length: int, seed: int
+    mixed: Any, batch: int, length: int, seed: int
 ) -> None:
-    mixed, whole, at_exits = engines
     ids = marked(rows(batch, length, seed), seed)
     together = logits_of(mixed, ids)
-    ways = [logits_of(engine, ids) for engine in (*at_exits, whole)]
     for row in range(batch):
-        alone, *shares = mixed.run(None, {"input_ids": ids[row : row + 1]})
-        assert np.array_equal(alone[0], together[row])
-        met = [float(value) for found in shares for value in found]
-        left = next((at for at, share in enumerate(met) if share >= np.float32(0.27)), len(at_exits))
-        assert len(met) == min(left + 1, len(at_exits))
-        assert np.array_equal(together[row], ways[left][row])
+        assert np.array_equal(logits_of(mixed, ids[row : row + 1])[0], together[row])
 
 
-def test_random_heads_send_rows_all_ways(engines: tuple[Any, Any, list[Any]]) -> None:
-    ids = marked(rows(60, 4, 1), 1)
-    met = [len(found) for found in engines[0].run(None, {"input_ids": ids})[1:]]
-    assert 60 == met[0] > met[1] > met[2] > 0
+@given(length=st.integers(1, 24), seed=st.integers(0, 999))
+def test_words_stay_where_a_head_is_sure_and_the_others_look_at_them_by_shortcuts(
+    six: Six, engine: Any, length: int, seed: int
+) -> None:
+    model, _, exits = six
+    (row,) = ids = marked(rows(1, length, seed), seed)
+    expected, met = staying(model, exits, LIMIT, row)
+    found, *said = engine.run(None, {"input_ids": ids})
+    np.testing.assert_allclose(found[0], expected, atol=1e-4)
+    for (shares, going), each in zip(met, (each.reshape(2, -1) for each in said if each.size), strict=True):
+        np.testing.assert_allclose(each[0], shares, atol=1e-4)
+        assert np.array_equal(each[1], going)
+
+
+def staying(model: Any, exits: Exits, limit: float, row: np.ndarray) -> tuple[np.ndarray, list[Any]]:
+    """What the graph is to do with one row, said once more, token by token: its logits, and what its exits met."""
+    begins = torch.from_numpy(row >= START)
+    met: list[Any] = []
+    with torch.no_grad():
+        out = model(input_ids=torch.from_numpy(row % START)[None], output_hidden_states=True)
+        states, goes = out.hidden_states[2][0], torch.ones(len(row), dtype=torch.bool)
+        logits = torch.zeros(len(row), 5)
+        for layer, module in enumerate(model.bert.encoder.layer[2:], 2):
+            if layer in exits.heads:
+                own = exits.heads[layer](states)
+                shares = own.softmax(-1).amax(-1)
+                unsure = [at for at in range(len(row)) if goes[at] and begins[at] and shares[at] < limit]
+                near = [any(-early.BEFORE <= at - other <= early.AFTER for other in unsure) for at in range(len(row))]
+                came, goes = goes, goes & torch.tensor(near)
+                met.append(((shares + ~begins)[came].numpy(), goes[came].numpy()))
+                logits[came] = own[came]
+                if not goes.any():
+                    return logits.numpy(), met
+            through = module(states[None])
+            through = (through[0] if isinstance(through, tuple) else through)[0]
+            along = states + exits.shortcuts[layer](states) if layer in exits.shortcuts else states
+            states = torch.where(goes[:, None], through, along)
+        logits[goes] = model.classifier(states[goes])
+    return logits.numpy(), met
+
+
+def test_random_heads_send_tokens_all_ways(six: Six) -> None:
+    ids = marked(rows(60, 12, 1), 1)
+    met = [found.size // 2 for found in with_limit(*six[1:], LIMIT).run(None, {"input_ids": ids})[1:]]
+    assert 720 == met[0] > met[1] > met[2] > 0
 
 
 def test_the_layers_and_how_sure_a_head_must_be() -> None:
     assert [exit_layers(count) for count in (1, 2, 3, 4, 6, 12)] == [[], [1], [1, 2], [1, 2, 3], [2, 3, 4], [4, 6, 8]]
     for count in (3, 6, 12, 24):
         limits = [early.sure(layer, count) for layer in exit_layers(count)]
-        assert limits == sorted(limits, reverse=True) and set(limits) <= {0.97, 0.9, 0.85}
+        assert limits == sorted(limits, reverse=True) and set(limits) <= {0.95, 0.9, 0.85}
+        assert shortcut_layers(count) == list(range(exit_layers(count)[0], count - 1))
+    assert shortcut_layers(1) == shortcut_layers(2) == []
 
 
 @pytest.fixture(scope="module")
@@ -172,10 +222,10 @@ def test_heads_learn_what_the_student_says_and_leave_it_as_it_is(learned: Path) 
     assert all(torch.equal(value, before[name]) for name, value in student.model.state_dict().items())
     again, other = fitted(student, learnt, 1), fitted(student, learnt, 2)
     for one, two, same in ((exits, again, True), (exits, other, False)):
-        assert torch.equal(one[1][0].weight, two[1][0].weight) is same  # type: ignore[arg-type]
+        assert torch.equal(one.heads[1][0].weight, two.heads[1][0].weight) is same  # type: ignore[arg-type]
     kept = read_exits(learned / "run" / "student", student)
-    torch.testing.assert_close(kept[1][2].weight, exits[1][2].weight, atol=1e-4, rtol=0)  # by other threads
-    assert fitted(student, [[]], 1) == fitted(student, [[_without_words(learnt[0][0])]], 1) == {}
+    torch.testing.assert_close(kept.heads[1][2].weight, exits.heads[1][2].weight, atol=1e-4, rtol=0)  # by other threads
+    assert fitted(student, [[]], 1) == fitted(student, [[_without_words(learnt[0][0])]], 1) == Exits({}, {})
 
 
 def _without_words(window: Example) -> Example:
@@ -228,7 +278,7 @@ def test_a_head_that_knows_nothing_costs_the_bundle_and_the_message_names_the_wa
 ) -> None:
     run = shutil.copytree(learned / "run", tmp_path / "run")
     student = load_student(run)
-    write_exits({1: new_head(32, len(student.tags))}, run / "student")
+    write_exits(Exits({1: new_head(32, len(student.tags))}, {}), run / "student")
     monkeypatch.setattr("students.early.sure", lambda *_: ALWAYS)
     with pytest.raises(CheckFailed, match=r"strict F1 fell .* Try --no-early-exit or --precision fp32"):
         export_tiny(run, tmp_path / "bundle", verify=(), max_f1_drop=0.003)
@@ -238,9 +288,11 @@ def test_a_head_that_knows_nothing_costs_the_bundle_and_the_message_names_the_wa
 def test_exits_that_are_not_this_students_are_one_line(learned: Path, tmp_path: Path) -> None:
     run = shutil.copytree(learned / "run", tmp_path / "run")
     student = load_student(run)
-    for exits in ({1: new_head(16, len(student.tags))}, {1: new_head(32, 3)}, {7: new_head(32, len(student.tags))}):
-        write_exits(exits, run / "student")
-        with pytest.raises(InputError, match=r"exits\.safetensors: not the early exits of this student: .*; delete it"):
+    for heads in ({1: new_head(16, len(student.tags))}, {1: new_head(32, 3)}, {7: new_head(32, len(student.tags))}):
+        write_exits(Exits(heads, {}), run / "student")
+        with pytest.raises(
+            InputError, match=r"exits\.safetensors: not the early exits of this student: .*; train it again, or"
+        ):
             export_tiny(run, tmp_path / "bundle", verify=())
     (run / "student" / FILE).write_bytes(b"no tensors")
     with pytest.raises(InputError, match="not the early exits of this student"):
@@ -283,7 +335,7 @@ def test_heads_agree_with_the_last_layer_on_what_they_learned(tmp_path: Path) ->
     texts = [student.encoder.encode(text) for text in SENTENCES]
     documents = [Document(str(n), text) for n, text in enumerate(SENTENCES)]
     learnt = examples(documents, student.encoder, student.tags).rows * 400
-    (head,) = fitted(student, learnt, 1).values()
+    (head,) = fitted(student, learnt, 1).heads.values()
     assert head[0].weight.shape == (INNER, 32)
     same = words = 0
     for text, expected in zip(texts, word_logits(student, texts), strict=True):
@@ -313,3 +365,14 @@ def test_a_training_that_was_stopped_at_its_exits_goes_on_there(
     assert fit(options).epochs == 6
     whole = (learned / "run" / "student" / FILE).read_bytes()
     assert (tmp_path / "run" / "student" / FILE).read_bytes() == whole
+
+
+def test_a_shortcut_learns_where_a_linear_layer_takes_its_tokens() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        states, matrix, bias = torch.randn(2_000, 8), torch.randn(8, 8), torch.randn(8)
+        way = _Way(8)
+        for some in torch.split(states, 300):
+            way.add(some, some + some @ matrix + bias)
+    shortcut = way.shortcut()
+    torch.testing.assert_close(shortcut(states), states @ matrix + bias, atol=0.02, rtol=0)

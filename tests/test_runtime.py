@@ -118,7 +118,7 @@ def test_an_endless_stream_is_answered_in_order_while_it_comes(finder: Student) 
 
     found = list(islice(finder.tag_stream(texts()), 1000))
     assert [len(document.entities) for document in found] == [int(i % 3 == 0) for i in range(1000)]
-    assert taken < 1000 + 1024 + 1
+    assert taken < 1000 + 4096 + 1
 
 
 def test_a_single_string_and_what_is_no_string_are_refused(finder: Student) -> None:
