@@ -8,30 +8,31 @@ from functools import partial
 
 from distill.document import Document
 from students.asking import Question
-from students.company import Company, Guest
+from students.company import Guest
 from students.decode import Floats
+from students.encode import Ids
 from students.markup import Lines
 from students.runtime import Student, Whole
 from students.turns import Step
+
+_QUICK = 1024  # characters that are read in a millisecond
 
 
 class Answer:
     """The lines of a question's Documents as they come in, and the labels found."""
 
-    def __init__(self, student: Student, question: Question, company: Company) -> None:
-        self._student, self._question, self._company = student, question, company
-        self._guests: set[Guest] = set()
+    def __init__(self, student: Student, question: Question) -> None:
+        self._student, self._question = student, question
         self._lines = [""] * len(question.texts)
         self.labels: list[str] = []
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[Callable[[], Iterable[Step]]]:
         """The first step of each text."""
         return (partial(self._begun, at) for at in range(len(self._lines)))
 
-    def give_up(self) -> None:
-        """Nobody waits for the answer any longer."""
-        for guest in tuple(self._guests):
-            self._company.leave(guest)
+    def quick(self) -> bool:
+        """Whether the first text is soon read."""
+        return all(len(text) <= _QUICK for text in self._question.texts[:1])
 
     def body(self) -> bytes:
         """A Document where one text was asked for, otherwise all of them in order."""
@@ -41,23 +42,14 @@ class Answer:
 
     def _begun(self, at: int) -> Iterable[Step]:
         pieces, whole = self._student.taken_apart(Document(str(at + 1), self._question.texts[at]))
-        if len(pieces) == 1:  # nearly all sentences: those of one length that wait at the same time share a call
-            guest = self._company.add(pieces[0])
-            self._guests.add(guest)
-            return (partial(self._joined, at, guest, whole),)
-        work = [partial(self._student.alone, each) for each in pieces]
-        if not work:
-            self._finished(at, whole([])[0])
-            return ()
-        return _Parts(work, lambda logits: self._finished(at, whole(logits)[0])).steps()
+        if not pieces:
+            self._finished(at, whole, ())
+        if len(pieces) < 2:  # nearly all sentences
+            return [Guest(each, lambda logits: self._finished(at, whole, (logits,))) for each in pieces]
+        return _Parts(pieces, partial(self._finished, at, whole)).steps()
 
-    def _joined(self, at: int, guest: Guest, whole: Whole) -> Iterable[Step]:
-        logits = self._company.logits(guest)
-        self._guests.discard(guest)
-        self._finished(at, whole([logits])[0])
-        return ()
-
-    def _finished(self, at: int, document: Document) -> None:
+    def _finished(self, at: int, whole: Whole, logits: Iterable[Floats]) -> None:
+        document = whole(logits)[0]
         self._lines[at] = Lines(self._question.offsets).part(document).rstrip("\n")
         self.labels += [entity.label for entity in document.entities]
 
@@ -65,19 +57,17 @@ class Answer:
 class _Parts:
     """The windows of a long text; whoever brings the last one puts the text together."""
 
-    def __init__(self, work: Sequence[Callable[[], Floats]], finish: Callable[[list[Floats]], None]) -> None:
-        self._work, self._finish = work, finish
+    def __init__(self, pieces: Sequence[Ids], finish: Callable[[Iterable[Floats]], None]) -> None:
+        self._pieces, self._finish = pieces, finish
         self._done: dict[int, Floats] = {}
         self._lock = threading.Lock()
 
     def steps(self) -> list[Step]:
-        return [partial(self._one, at) for at in range(len(self._work))]
+        return [Guest(pieces, partial(self._one, at)) for at, pieces in enumerate(self._pieces)]
 
-    def _one(self, at: int) -> Iterable[Step]:
-        logits = self._work[at]()
+    def _one(self, at: int, logits: Floats) -> None:
         with self._lock:
             self._done[at] = logits
-            last = len(self._done) == len(self._work)
+            last = len(self._done) == len(self._pieces)
         if last:
-            self._finish([self._done[i] for i in range(len(self._work))])
-        return ()
+            self._finish([self._done[i] for i in range(len(self._pieces))])

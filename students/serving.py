@@ -39,7 +39,7 @@ class Service:
 
     def __init__(self, student: Student, limits: Limits, threads: int) -> None:
         self.student, self.limits = student, limits
-        self.turns, self.company, self._bell = Turns(threads), student.company(), Bell()
+        self.turns, self._bell = Turns(threads, student.company()), Bell()
         self.inside = 0
         manifest = student.manifest
         self.facts = {"version": _version(), "model": manifest.files[MODEL]["sha256"], "precision": manifest.precision}
@@ -74,10 +74,10 @@ class Service:
             self.inside -= 1
 
     async def _answered(self, receive: Receive, question: Question) -> bytes:
-        found = Answer(self.student, question, self.company)
+        found = Answer(self.student, question)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        job = self.turns.add(found.steps())
+        job = self.turns.add(found.steps(), found.quick())
         job.done.add_done_callback(lambda ended: self._bell.ring(done, ended.exception()))
         watch = loop.call_later(_LOOK, lambda: watches.append(loop.create_task(_left(receive, done))))
         watches: list[asyncio.Task[None]] = []
@@ -88,7 +88,6 @@ class Service:
             for each in watches:
                 each.cancel()
             self.turns.cancel(job)
-            found.give_up()
         self.metrics.answered(question.texts, found.labels)
         return found.body()
 

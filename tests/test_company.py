@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,7 +20,7 @@ from tiny_student import PIECES
 
 from distill.document import Document
 from students.calls import CALL, Calls
-from students.company import Company
+from students.company import Company, Guest
 from students.decode import Floats
 from students.encode import Ids
 from students.runtime import Student
@@ -134,30 +135,45 @@ def test_few_long_texts_are_in_hand_at_once(word_bundle: Path) -> None:
         assert asked <= number + 1
 
 
-@given(lengths=st.lists(st.integers(1, 90), min_size=1, max_size=60), most=st.sampled_from([0, 64, 256]))
-def test_whoever_comes_first_runs_the_call_for_those_of_one_length(lengths: list[int], most: int) -> None:
-    shapes: list[tuple[int, int]] = []
+@given(
+    lengths=st.lists(st.integers(1, 90), min_size=1, max_size=60), most=st.sampled_from([0, 64, 256]),
+    at=st.integers(0, 59),
+)  # fmt: skip
+def test_a_window_takes_others_of_its_length_along_the_longest_waiting_first(
+    lengths: list[int], most: int, at: int
+) -> None:
+    company = Company(lambda pieces: np.stack(pieces)[:, :, None].astype(np.float32), most)
+    found: list[tuple[int, Floats]] = []
 
-    def model(pieces: Sequence[Ids]) -> Floats:
-        rows = np.stack(pieces)
-        shapes.append(rows.shape)
-        return rows[:, :, None].astype(np.float32)
+    def keep(at: int, logits: Floats) -> None:
+        found.append((at, logits))
 
-    company = Company(model, most)
-    guests = [company.add(np.full(length, at, np.int32)) for at, length in enumerate(lengths)]
+    guests = [Guest(np.full(length, at, np.int32), partial(keep, at)) for at, length in enumerate(lengths)]
+    for guest in guests:
+        company.add(guest)
     company.leave(guests[0])
-    with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(company.logits, guests[1:]))
-    assert [each.tolist() for each in found] == [[[at]] * lengths[at] for at in range(1, len(lengths))]
-    assert sum(rows for rows, _ in shapes) == len(lengths) - 1
-    assert all(rows == 1 or rows * length <= most for rows, length in shapes)
+    waiting = guests[1:]
+    waiting.insert(0, waiting.pop(at % len(waiting))) if waiting else None
+    while waiting:
+        taken, length = company.taken(waiting[0]), len(waiting[0].pieces)
+        assert taken == [each for each in waiting if len(each.pieces) == length][: max(most // length, 1)]
+        assert company.run(taken) == [None] * len(taken)
+        waiting = sorted((each for each in waiting if each not in taken), key=guests.index)
+    assert sorted(at for at, _ in found) == list(range(1, len(lengths)))
+    assert all(logits.tolist() == [[at]] * lengths[at] for at, logits in found)
 
 
-def test_an_error_of_a_call_reaches_all_who_wait_for_it() -> None:
-    def model(pieces: Sequence[Ids]) -> NoReturn:
-        raise ValueError("no")
+def test_an_error_of_a_call_reaches_all_who_share_it_and_one_of_a_guest_nobody_else() -> None:
+    def model(pieces: Sequence[Ids]) -> Floats:
+        if pieces[0][0]:
+            raise ValueError("no")
+        return np.zeros((*np.shape(pieces), 1), np.float32)
 
-    company = Company(model)
-    for guest in [company.add(np.zeros(3, np.int32)) for _ in range(2)]:
-        with pytest.raises(ValueError, match="no"):
-            company.logits(guest)
+    def unhappy(_: Floats) -> NoReturn:
+        raise KeyError("not mine")
+
+    company, happy = Company(model), list[Floats]()
+    first, *others = company.run([Guest(np.ones(3, np.int32), happy.append) for _ in range(2)])
+    assert isinstance(first, ValueError) and others == [first] and not happy
+    fine, bad = company.run([Guest(np.zeros(3, np.int32), finish) for finish in (happy.append, unhappy)])
+    assert fine is None and isinstance(bad, KeyError) and len(happy) == 1

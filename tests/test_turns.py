@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from students.company import Company, Guest
+from students.decode import Floats
+from students.encode import Ids
 from students.turns import GivenUp, Step, Turns
+
+Call = Callable[[], Iterable[Step]]
+
+
+def zeros(pieces: Sequence[Ids]) -> Floats:
+    return np.zeros((*np.shape(pieces), 1), np.float32)
 
 
 @pytest.fixture
 def turns() -> Iterator[Turns]:
-    one = Turns(1)
+    one = Turns(1, Company(zeros))
     yield one
     one.close()
 
 
-def counted(name: str, steps: int, seen: list[str]) -> Step:
+def counted(name: str, steps: int, seen: list[str]) -> Call:
     def step() -> list[Step]:
         seen.append(name)
         return [counted(name, steps - 1, seen)] if steps > 1 else []
@@ -46,7 +57,7 @@ def test_a_short_job_does_not_wait_for_a_long_one(turns: Turns) -> None:
 def test_steps_that_a_step_made_possible_go_before_the_others_of_their_job(turns: Turns) -> None:
     seen: list[str] = []
 
-    def outer(name: str) -> Step:
+    def outer(name: str) -> Call:
         def step() -> list[Step]:
             seen.append(name)
             return [counted(f"{name}{i}", 1, seen) for i in range(2)]
@@ -90,9 +101,107 @@ def test_a_cancelled_job_does_no_further_step(turns: Turns) -> None:
     assert seen == ["after"]
 
 
+def windows(lengths: Sequence[int], seen: list[int]) -> Call:
+    """A step that makes windows of these lengths, each seen when it has its logits."""
+
+    def finish(length: int, logits: Floats) -> None:
+        assert logits.shape == (length, 1)
+        seen.append(length)
+
+    return lambda: [Guest(np.zeros(length, np.int32), partial(finish, length)) for length in lengths]
+
+
+def test_windows_of_one_length_share_a_call_and_whoever_came_first_has_the_first_turn() -> None:
+    calls: list[tuple[int, ...]] = []
+    held, begun = threading.Event(), threading.Event()
+
+    def model(pieces: Sequence[Ids]) -> Floats:
+        calls.append(np.shape(pieces))
+        return zeros(pieces)
+
+    def hold() -> list[Step]:
+        begun.set()
+        held.wait(30)
+        return []
+
+    turns, seen = Turns(1, Company(model)), list[int]()
+    turns.add([hold])
+    assert begun.wait(30)
+    lengths = ((5, 1), (7, 2), (5, 1), (9, 1), (7, 1))
+    jobs = [turns.add([windows([length] * many, seen)], quick=True) for length, many in lengths]
+    jobs.append(turns.add([windows([5, 11], seen), windows([5, 9], seen)], quick=True))
+    turns.cancel(jobs[3])
+    held.set()
+    turns.close()
+    assert isinstance(jobs.pop(3).done.exception(0), GivenUp)
+    assert all(job.done.exception(0) is None for job in jobs)
+    assert calls == [(3, 5), (3, 7), (1, 11), (1, 5), (1, 9)]
+    assert seen == [5] * 3 + [7] * 3 + [11, 5, 9]
+
+
+def test_quick_jobs_are_begun_before_the_others_and_have_no_turn_before_them_after_that(turns: Turns) -> None:
+    seen, held = list[str](), threading.Event()
+
+    def hold() -> list[Step]:
+        held.wait(30)
+        return []
+
+    jobs = [turns.add([hold], quick=True), turns.add([counted("slow", 2, seen)])]
+    jobs += [turns.add([counted(name, 2, seen)], quick=True) for name in ("quick", "other")]
+    held.set()
+    for job in jobs:
+        job.done.result(30)
+    assert seen == ["quick", "other", "slow", "quick", "other", "slow"]
+
+
+def test_a_cancelled_job_takes_its_windows_from_the_company() -> None:
+    calls: list[int] = []
+    held, running = threading.Event(), threading.Event()
+
+    def model(pieces: Sequence[Ids]) -> Floats:
+        calls.append(len(pieces))
+        running.set()
+        held.wait(30)
+        return zeros(pieces)
+
+    turns, seen = Turns(1, Company(model)), list[int]()
+    first = turns.add([windows([300, 300, 20], seen)])  # of this length each goes alone
+    assert running.wait(30)
+    turns.cancel(first)
+    second = turns.add([windows([300, 20], seen)])
+    held.set()
+    turns.close()
+    assert isinstance(first.done.exception(0), GivenUp) and second.done.exception(0) is None
+    assert calls == [1, 1, 1]
+
+
+@given(
+    jobs=st.lists(st.lists(st.lists(st.sampled_from([3, 4, 90, 300]), max_size=4), max_size=4), max_size=8),
+    threads=st.integers(1, 4), cancelled=st.sets(st.integers(0, 7)),
+)  # fmt: skip
+def test_every_window_has_its_logits_once_and_every_job_one_end(
+    jobs: list[list[list[int]]], threads: int, cancelled: set[int]
+) -> None:
+    turns, ends = Turns(threads, Company(zeros)), list[object]()
+    seen: list[list[int]] = [[] for _ in jobs]
+    added = [turns.add([windows(lengths, seen[i]) for lengths in job], i % 2 == 0) for i, job in enumerate(jobs)]
+    for i, job in enumerate(added):
+        job.done.add_done_callback(ends.append)
+        if i in cancelled:
+            turns.cancel(job)
+    turns.close()
+    assert len(ends) == len(jobs) and all(job.done.done() for job in added)
+    for i, job in enumerate(added):
+        wanted = sorted(length for lengths in jobs[i] for length in lengths)
+        if job.done.exception(0) is None:
+            assert sorted(seen[i]) == wanted
+        else:
+            assert i in cancelled and len(seen[i]) <= len(wanted)
+
+
 @given(jobs=st.lists(st.lists(st.integers(1, 4), max_size=4), max_size=8), threads=st.integers(1, 4))
 def test_every_step_is_done_once_by_any_number_of_threads(jobs: list[list[int]], threads: int) -> None:
-    turns = Turns(threads)
+    turns = Turns(threads, Company(zeros))
     seen: list[str] = []
     added = [turns.add([counted(str(i), steps, seen) for steps in job]) for i, job in enumerate(jobs)]
     turns.close()
