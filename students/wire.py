@@ -7,14 +7,15 @@ from typing import Any
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from students.gate import said
+from students.gate import Message, said
 
 HEAD = 1 << 16
 """Bytes that a request's line and headers may have, or its trailers, beside what comes with the last of them."""
 _FRAME = 17  # bytes of a chunked body for each byte of what it says
 _SLICE = 1 << 11  # bytes read at a time: whoever sends request after request has few of them waiting as such
+_CLOSE = (b"connection", b"close")
 _NOT_PASSED_ON = frozenset({b"upgrade", b"connection", b"http2-settings"})
 
 
@@ -30,6 +31,37 @@ class _Flow(FlowControl):
     def resume_reading(self) -> None:
         if not self.full:
             super().resume_reading()
+
+
+class _Sender:
+    """Sends the head of an answer with its body, which comes in one part: whatever is sent alone wakes the caller."""
+
+    def __init__(self, cycle: Any) -> None:
+        self._cycle, self._head = cycle, b""
+
+    async def __call__(self, message: Message) -> None:
+        cycle = self._cycle
+        if message["type"] == "http.response.start":
+            cycle.response_started, cycle.waiting_for_100_continue = True, False
+            self._head = self._headed(message["status"], [*cycle.default_headers, *message.get("headers", ())])
+            return
+        if cycle.flow.write_paused and not cycle.disconnected:
+            await cycle.flow.drain()
+        if cycle.disconnected:
+            return
+        cycle.transport.write(self._head if cycle.scope["method"] == "HEAD" else self._head + message.get("body", b""))
+        cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+
+    def _headed(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+        if _CLOSE in headers:
+            self._cycle.keep_alive = False
+        elif not self._cycle.keep_alive:
+            headers.append(_CLOSE)
+        return b"".join((STATUS_LINE[status], *[b"%b: %b\r\n" % each for each in headers], b"\r\n"))
 
 
 class Wire(HttpToolsProtocol):
@@ -107,6 +139,8 @@ class Wire(HttpToolsProtocol):
     def _sliced(self, data: bytes) -> None:
         """Read, unless what is no body has no end."""
         self._read(data)
+        if self._reading and not self._whole and self._timer is None:
+            self._wait()
         if not self._whole and self._refusal is None:
             self._beside = max(0, self._beside + len(data) - _FRAME * self._body)
             if self._beside > HEAD:
@@ -115,7 +149,7 @@ class Wire(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._asked = cycle
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, lambda scope, receive, _: app(scope, receive, _Sender(cycle)))
 
     def _read(self, data: bytes) -> None:
         try:
@@ -144,8 +178,6 @@ class Wire(HttpToolsProtocol):
         """The first bytes of a head."""
         super().on_message_begin()
         self._beside, self._whole, self._reading, self._elsewhere = 0, False, True, False
-        if self._timer is None:
-            self._wait()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; trailers behind a body are read and forgotten."""
