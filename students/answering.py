@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from distill.document import Document
@@ -26,13 +26,14 @@ class Answer:
         self._lines = [""] * len(question.texts)
         self.labels: list[str] = []
 
-    def steps(self) -> Iterator[Callable[[], Iterable[Step]]]:
+    def steps(self) -> Iterable[Callable[[], Iterable[Step]]]:
         """The first step of each text."""
-        return (partial(self._begun, at) for at in range(len(self._lines)))
+        return [partial(self._begun, at) for at in range(len(self._lines))]
 
     def quick(self) -> bool:
         """Whether the first text is soon read."""
-        return all(len(text) <= _QUICK for text in self._question.texts[:1])
+        texts = self._question.texts
+        return bool(texts) and len(texts[0]) <= _QUICK
 
     def body(self) -> bytes:
         """A Document where one text was asked for, otherwise all of them in order."""

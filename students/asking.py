@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,7 +61,7 @@ def asked(body: bytes, limits: Limits) -> Question:
 
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_once)
+        return _JSON.decode(body.removeprefix(BOM_UTF8).decode())
     except UnicodeDecodeError as error:
         raise Refused(400, f"the body is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -75,6 +76,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise Refused(422, "a key stands twice in one object")
     return found
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def _texts(row: dict[str, Any], limits: Limits) -> tuple[str, ...]:

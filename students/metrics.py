@@ -42,7 +42,8 @@ class Metrics:
             for text in texts:
                 self.texts += 1
                 self.characters += len(text)
-            self.entities.update(labels)
+            for label in labels:
+                self.entities[label] += 1
 
     def fault(self) -> None:
         """Count a fault of ours."""

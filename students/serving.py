@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -55,17 +56,18 @@ class Service:
             await reply(send, 200, body)
 
     async def _tagged(self, scope: MutableMapping[str, Any], receive: Receive) -> bytes:
-        kind = _header(scope, b"content-type").partition(b";")[0].strip().lower()
+        headers = dict(reversed(scope["headers"]))  # the first of a name counts
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind != b"application/json":  # and so no page of another site can ask in a person's name
             raise Refused(415, "send JSON, with the header Content-Type: application/json")
-        if _header(scope, b"content-encoding").strip().lower() not in (b"", b"identity"):
+        if headers.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
             raise Refused(415, "send the body as it is, without Content-Encoding", {"Accept-Encoding": "identity"})
         if self.inside >= self.limits.queue:
             raise Refused(429, f"{self.inside} requests are in hand; come back in a second", {"Retry-After": "1"})
         self.inside += 1
         try:
             async with asyncio.timeout(self.limits.timeout):
-                question = asked(await _body(scope, receive, self.limits.max_body), self.limits)
+                question = asked(await _body(headers, receive, self.limits.max_body), self.limits)
                 return await self._answered(receive, question)
         except TimeoutError:
             sentence = f"not done in {self.limits.timeout:g} seconds; ask for less at a time, or later"
@@ -77,17 +79,18 @@ class Service:
         found = Answer(self.student, question)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        job = self.turns.add(found.steps(), found.quick())
-        job.done.add_done_callback(lambda ended: self._bell.ring(done, ended.exception()))
+        job = self.turns.add(found.steps(), partial(self._bell.ring, done), found.quick())
         watch = loop.call_later(_LOOK, lambda: watches.append(loop.create_task(_left(receive, done))))
         watches: list[asyncio.Task[None]] = []
         try:
             await done
+        except BaseException:
+            self.turns.cancel(job)
+            raise
         finally:
             watch.cancel()
             for each in watches:
                 each.cancel()
-            self.turns.cancel(job)
         self.metrics.answered(question.texts, found.labels)
         return found.body()
 
@@ -158,17 +161,12 @@ def _sender(content: str, kind: str) -> Any:
     return send
 
 
-def _header(scope: MutableMapping[str, Any], wanted: bytes) -> bytes:
-    """The first header of a name, in lower case; empty where there is none."""
-    return next((value for name, value in scope["headers"] if name == wanted), b"")
-
-
-async def _body(scope: MutableMapping[str, Any], receive: Receive, most: int) -> bytes:
+async def _body(headers: Mapping[bytes, bytes], receive: Receive, most: int) -> bytes:
     """The body, or Refused where it is too long: at once where the caller still waits to send it."""
-    length = _header(scope, b"content-length")
+    length = headers.get(b"content-length", b"")
     too_long = length.isdigit() and int(length) > most
     sentence = f"the body is longer than {most} bytes"
-    if too_long and _header(scope, b"expect"):
+    if too_long and headers.get(b"expect"):
         raise Refused(413, sentence)
     parts, size, more = [], 0, True
     while more and size <= max(most, _SWALLOWED):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
 from functools import partial
 from typing import TypeAlias
 
@@ -17,20 +16,15 @@ _Ended: TypeAlias = "tuple[Job, Sequence[Step], BaseException | None]"  # a step
 
 
 class Job:
-    """Steps that are ready, how many are not done, and `done`, which is settled when all are."""
+    """Steps that are ready, how many are not done, and whom to tell when all are, or of the error that ended them."""
 
-    def __init__(self, steps: Iterable[Step]) -> None:
+    __slots__ = ("left", "over", "ready", "tell")
+
+    def __init__(self, steps: Iterable[Step], tell: Callable[[BaseException | None], None]) -> None:
         self.ready: deque[Step] = deque(steps)
         self.left = len(self.ready)
         self.over: BaseException | None = None
-        self.done: Future[None] = Future()
-
-    def settle(self) -> None:
-        """Tell whoever waits."""
-        if self.over is None:
-            self.done.set_result(None)
-        else:
-            self.done.set_exception(self.over)
+        self.tell = tell
 
 
 class GivenUp(Exception):
@@ -46,7 +40,8 @@ class Turns:
     """
 
     def __init__(self, threads: int, company: Company) -> None:
-        self._lock = threading.Condition()
+        self._lock = threading.Lock()
+        self._wanted, self._idle = threading.Condition(self._lock), 0
         self._quick: deque[Job] = deque()
         self._ring: deque[Job] = deque()
         self._company = company
@@ -56,15 +51,18 @@ class Turns:
         for thread in self._threads:
             thread.start()
 
-    def add(self, steps: Iterable[Callable[[], Iterable[Step]]], quick: bool = False) -> Job:
-        """A job that has begun to wait for its turns."""
-        job = Job(steps)
+    def add(
+        self, steps: Iterable[Callable[[], Iterable[Step]]], tell: Callable[[BaseException | None], None],
+        quick: bool = False,
+    ) -> Job:  # fmt: skip
+        """A job that has begun to wait for its turns; `tell` is called once, by whichever thread ends it."""
+        job = Job(steps, tell)
         if not job.ready:
-            job.settle()
+            tell(None)
             return job
         with self._lock:
             (self._quick if quick else self._ring).append(job)
-            self._lock.notify(len(job.ready))
+            self._wake(job.left)
         return job
 
     def cancel(self, job: Job) -> None:
@@ -75,13 +73,13 @@ class Turns:
             self._give_up(job, GivenUp())
             idle = not job.left
         if idle:
-            job.settle()
+            job.tell(job.over)
 
     def close(self) -> None:
         """Finish what is in hand, then let the threads go."""
         with self._lock:
             self._open = False
-            self._lock.notify_all()
+            self._wanted.notify_all()
         for thread in self._threads:
             thread.join()
 
@@ -95,7 +93,9 @@ class Turns:
                 while not (jobs := self._quick or self._ring):
                     if not self._open:
                         return None
-                    self._lock.wait()
+                    self._idle += 1
+                    self._wanted.wait()
+                    self._idle -= 1
                 job = jobs.popleft()
                 step = self._next(job)
                 if job.ready:
@@ -130,7 +130,7 @@ class Turns:
                 if not job.left:
                     over.append(job)
         for job in over:
-            job.settle()
+            job.tell(job.over)
 
     def _go_on(self, job: Job, more: Sequence[Step]) -> None:
         for step in more:
@@ -141,7 +141,11 @@ class Turns:
             self._ring.append(job)
         job.ready.extendleft(reversed(more))
         job.left += len(more)
-        self._lock.notify(len(more) - 1)  # one of them is for this thread
+        self._wake(len(more) - 1)  # one of them is for this thread
+
+    def _wake(self, threads: int) -> None:
+        if self._idle and threads:
+            self._wanted.notify(threads)
 
     def _give_up(self, job: Job, why: BaseException) -> None:
         job.over = why

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,13 +16,26 @@ from hypothesis import strategies as st
 from students.company import Company, Guest
 from students.decode import Floats
 from students.encode import Ids
-from students.turns import GivenUp, Step, Turns
+from students.turns import GivenUp, Job, Step, Turns
 
 Call = Callable[[], Iterable[Step]]
 
 
 def zeros(pieces: Sequence[Ids]) -> Floats:
     return np.zeros((*np.shape(pieces), 1), np.float32)
+
+
+@dataclass
+class Added:
+    """A job, and how it ended."""
+
+    job: Job
+    done: Future[None]
+
+
+def add(turns: Turns, steps: Iterable[Call], quick: bool = False) -> Added:
+    done: Future[None] = Future()
+    return Added(turns.add(steps, lambda why: done.set_exception(why) if why else done.set_result(None), quick), done)
 
 
 @pytest.fixture
@@ -46,8 +61,8 @@ def test_a_short_job_does_not_wait_for_a_long_one(turns: Turns) -> None:
         held.wait(30)
         return []
 
-    gate = turns.add([wait])
-    jobs = [turns.add([counted("long", 50, seen)]), turns.add([counted("short", 2, seen)])]
+    gate = add(turns, [wait])
+    jobs = [add(turns, [counted("long", 50, seen)]), add(turns, [counted("short", 2, seen)])]
     held.set()
     for job in (gate, *jobs):
         job.done.result(30)
@@ -64,7 +79,7 @@ def test_steps_that_a_step_made_possible_go_before_the_others_of_their_job(turns
 
         return step
 
-    turns.add([outer("a"), outer("b")]).done.result(30)
+    add(turns, [outer("a"), outer("b")]).done.result(30)
     assert seen == ["a", "a0", "a1", "b", "b0", "b1"]
 
 
@@ -74,7 +89,7 @@ def test_a_failing_step_ends_its_job_and_no_other(turns: Turns) -> None:
     def failing() -> list[Step]:
         raise ValueError("no")
 
-    bad, good = turns.add([failing, counted("bad", 1, seen)]), turns.add([counted("good", 3, seen)])
+    bad, good = add(turns, [failing, counted("bad", 1, seen)]), add(turns, [counted("good", 3, seen)])
     with pytest.raises(ValueError, match="no"):
         bad.done.result(30)
     good.done.result(30)
@@ -89,15 +104,15 @@ def test_a_cancelled_job_does_no_further_step(turns: Turns) -> None:
         held.wait(30)
         return [counted("more", 1, seen)]
 
-    job, waiting = turns.add([first, counted("next", 1, seen)]), turns.add([counted("waiting", 1, seen)])
+    job, waiting = add(turns, [first, counted("next", 1, seen)]), add(turns, [counted("waiting", 1, seen)])
     assert begun.wait(30)
-    turns.cancel(waiting)
-    turns.cancel(job)
+    turns.cancel(waiting.job)
+    turns.cancel(job.job)
     assert isinstance(waiting.done.exception(0), GivenUp)
     assert not job.done.done()  # a step is still being done
     held.set()
     assert isinstance(job.done.exception(30), GivenUp)
-    turns.add([counted("after", 1, seen)]).done.result(30)
+    add(turns, [counted("after", 1, seen)]).done.result(30)
     assert seen == ["after"]
 
 
@@ -125,12 +140,12 @@ def test_windows_of_one_length_share_a_call_and_whoever_came_first_has_the_first
         return []
 
     turns, seen = Turns(1, Company(model)), list[int]()
-    turns.add([hold])
+    add(turns, [hold])
     assert begun.wait(30)
     lengths = ((5, 1), (7, 2), (5, 1), (9, 1), (7, 1))
-    jobs = [turns.add([windows([length] * many, seen)], quick=True) for length, many in lengths]
-    jobs.append(turns.add([windows([5, 11], seen), windows([5, 9], seen)], quick=True))
-    turns.cancel(jobs[3])
+    jobs = [add(turns, [windows([length] * many, seen)], quick=True) for length, many in lengths]
+    jobs.append(add(turns, [windows([5, 11], seen), windows([5, 9], seen)], quick=True))
+    turns.cancel(jobs[3].job)
     held.set()
     turns.close()
     assert isinstance(jobs.pop(3).done.exception(0), GivenUp)
@@ -146,8 +161,8 @@ def test_quick_jobs_are_begun_before_the_others_and_have_no_turn_before_them_aft
         held.wait(30)
         return []
 
-    jobs = [turns.add([hold], quick=True), turns.add([counted("slow", 2, seen)])]
-    jobs += [turns.add([counted(name, 2, seen)], quick=True) for name in ("quick", "other")]
+    jobs = [add(turns, [hold], quick=True), add(turns, [counted("slow", 2, seen)])]
+    jobs += [add(turns, [counted(name, 2, seen)], quick=True) for name in ("quick", "other")]
     held.set()
     for job in jobs:
         job.done.result(30)
@@ -165,10 +180,10 @@ def test_a_cancelled_job_takes_its_windows_from_the_company() -> None:
         return zeros(pieces)
 
     turns, seen = Turns(1, Company(model)), list[int]()
-    first = turns.add([windows([300, 300, 20], seen)])  # of this length each goes alone
+    first = add(turns, [windows([300, 300, 20], seen)])  # of this length each goes alone
     assert running.wait(30)
-    turns.cancel(first)
-    second = turns.add([windows([300, 20], seen)])
+    turns.cancel(first.job)
+    second = add(turns, [windows([300, 20], seen)])
     held.set()
     turns.close()
     assert isinstance(first.done.exception(0), GivenUp) and second.done.exception(0) is None
@@ -184,11 +199,11 @@ def test_every_window_has_its_logits_once_and_every_job_one_end(
 ) -> None:
     turns, ends = Turns(threads, Company(zeros)), list[object]()
     seen: list[list[int]] = [[] for _ in jobs]
-    added = [turns.add([windows(lengths, seen[i]) for lengths in job], i % 2 == 0) for i, job in enumerate(jobs)]
+    added = [add(turns, [windows(lengths, seen[i]) for lengths in job], i % 2 == 0) for i, job in enumerate(jobs)]
     for i, job in enumerate(added):
         job.done.add_done_callback(ends.append)
         if i in cancelled:
-            turns.cancel(job)
+            turns.cancel(job.job)
     turns.close()
     assert len(ends) == len(jobs) and all(job.done.done() for job in added)
     for i, job in enumerate(added):
@@ -203,7 +218,7 @@ def test_every_window_has_its_logits_once_and_every_job_one_end(
 def test_every_step_is_done_once_by_any_number_of_threads(jobs: list[list[int]], threads: int) -> None:
     turns = Turns(threads, Company(zeros))
     seen: list[str] = []
-    added = [turns.add([counted(str(i), steps, seen) for steps in job]) for i, job in enumerate(jobs)]
+    added = [add(turns, [counted(str(i), steps, seen) for steps in job]) for i, job in enumerate(jobs)]
     turns.close()
     assert all(job.done.done() and job.done.exception(0) is None for job in added)
     assert sorted(seen) == sorted(str(i) for i, job in enumerate(jobs) for _ in range(sum(job)))
