@@ -58,6 +58,7 @@ def serve(options: ServeOptions) -> ServeReport:
         service = service_class(student, limits, threads)
         server = _server(application(service, token), options)
         gc.freeze()  # what is here by now stays: the collector need not look through it again
+        gc.set_threshold(20_000)  # nor through each request's objects while it is in hand; few are in rings
         with _stopped_by_signals(server):
             say(f"{options.bundle} answers at {address(listener)} with {threads} threads; Ctrl-C stops it")
             server.run(sockets=[listener])
