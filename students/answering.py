@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import chain
 
 from distill.document import Document
 from students.asking import Question
@@ -15,7 +16,8 @@ from students.markup import Lines
 from students.runtime import Student, Whole
 from students.turns import Step
 
-_QUICK = 1024  # characters that are read in a millisecond
+_READ = 4096  # characters that are read in a step: a millisecond, or five where every word is new
+_TEXT = 64  # what a text weighs beside its characters
 
 
 class Answer:
@@ -27,13 +29,21 @@ class Answer:
         self.labels: list[str] = []
 
     def steps(self) -> Iterable[Callable[[], Iterable[Step]]]:
-        """The first step of each text."""
-        return [partial(self._begun, at) for at in range(len(self._lines))]
+        """The first steps, each of as many texts as are soon read: their windows can share calls."""
+        groups: list[list[int]] = []
+        room = 0
+        for at, text in enumerate(self._question.texts):
+            room -= len(text) + _TEXT
+            if room < 0:
+                groups.append([])
+                room = _READ - len(text)
+            groups[-1].append(at)
+        return [partial(self._begun, group) for group in groups]
 
     def quick(self) -> bool:
-        """Whether the first text is soon read."""
+        """Whether the first step is."""
         texts = self._question.texts
-        return bool(texts) and len(texts[0]) <= _QUICK
+        return bool(texts) and len(texts[0]) <= _READ
 
     def body(self) -> bytes:
         """A Document where one text was asked for, otherwise all of them in order."""
@@ -41,7 +51,10 @@ class Answer:
             return self._lines[0].encode()
         return b'{"documents": [' + ",\n".join(self._lines).encode() + b"]}\n"
 
-    def _begun(self, at: int) -> Iterable[Step]:
+    def _begun(self, group: Iterable[int]) -> Iterable[Step]:
+        return chain.from_iterable(map(self._windows, group))
+
+    def _windows(self, at: int) -> Sequence[Step]:
         pieces, whole = self._student.taken_apart(Document(str(at + 1), self._question.texts[at]))
         if not pieces:
             self._finished(at, whole, ())

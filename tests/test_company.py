@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -19,11 +20,15 @@ from sealed import SENTENCES, export_tiny
 from tiny_student import PIECES
 
 from distill.document import Document
+from students.answering import Answer
+from students.asking import Question
 from students.calls import CALL, Calls
 from students.company import Company, Guest
 from students.decode import Floats
 from students.encode import Ids
+from students.markup import Lines
 from students.runtime import Student
+from students.turns import Turns
 
 BESIDE = tuple(" ".join(reversed(text.split())) for text in SENTENCES)  # of equal length, and other activations
 LONG = " ".join(SENTENCES * 2)  # many windows
@@ -63,6 +68,26 @@ def test_texts_of_equal_length_share_calls(student: Student) -> None:
 
     Watched(student.manifest, student.encoder, student._session, 1).tag(many)
     assert sum(calls) == windows and len(calls) < windows / 5
+
+
+def test_texts_of_one_request_share_calls_in_the_service_too(student: Student) -> None:
+    calls = list[int]()
+
+    class Watched(Student):
+        def _logits(self, pieces: Sequence[Ids]) -> Floats:
+            calls.append(len(pieces))
+            return super()._logits(pieces)
+
+    watched = Watched(student.manifest, student.encoder, student._session, 1)
+    question = Question((*SENTENCES, *BESIDE, "") * 10, single=False, offsets="codepoint")
+    answer, turns, done = Answer(watched, question), Turns(1, watched.company()), Future[None]()
+    turns.add(answer.steps(), lambda why: done.set_exception(why) if why else done.set_result(None))
+    done.result(60)
+    turns.close()
+    assert len(calls) < sum(calls) / 3
+    found = [row["entities"] for row in json.loads(answer.body())["documents"]]
+    rows = [json.loads(Lines().part(document))["entities"] for document in student.tag(question.texts)]
+    assert found == rows
 
 
 def test_a_graph_that_takes_one_range_from_all_rows_gets_every_window_alone(tmp_path: Path) -> None:
