@@ -11,7 +11,7 @@ import typer
 from curricula.options import SchedulesOptions
 from curricula.selection import SelectOptions
 from distill.census import StatsOptions
-from distill.command import COMMANDS, command, reported
+from distill.command import COMMANDS, command, open_stderr, reported
 from distill.conversion import ConvertOptions
 from distill.files import STREAM
 from distill.libraries import resolve
@@ -329,6 +329,7 @@ def schedules(options: SchedulesOptions) -> None:
 
 def main() -> None:
     """The program `ner-distill`."""
+    open_stderr()
     sys.exit(reported(_run))
 
 

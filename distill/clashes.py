@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from distill.errors import CallError
-from distill.files import STREAM
+from distill.files import STREAM, real
 
 Named = tuple[str, Path | None]
 """An option, as the user knows it, and its file where it was given."""
@@ -37,9 +37,9 @@ def named(name: str, paths: Iterable[Path]) -> list[Named]:
 
 def same(one: Path, other: Path) -> bool:
     """By name, where one is not there yet, and by file, which has several names on some disks."""
-    return one.resolve() == other.resolve() or (one.exists() and other.exists() and one.samefile(other))
+    return real(one) == real(other) or (one.exists() and other.exists() and one.samefile(other))
 
 
 def inside(path: Path, folder: Path) -> bool:
     """Whether the path lies in the folder, however deep."""
-    return path.resolve().is_relative_to(folder.resolve())
+    return real(path).is_relative_to(real(folder))

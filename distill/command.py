@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import inspect
 import os
 import sys
@@ -15,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from distill.errors import CallError, NerDistillError
+from distill.files import trouble
 from distill.options import build, field_types, flag_of, read_project, table_for
 
 COMMANDS: dict[str, type] = {}
@@ -65,12 +65,27 @@ def reported(call: Callable[[], int | None]) -> int:
     except BrokenPipeError:
         _forget_stdout()
         return 0
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        refused = trouble(error)
+        if refused is None:
             raise
         _forget_stdout()
-        print(f"ner-distill: {error.filename or 'the output'} cannot be written: {error.strerror}", file=sys.stderr)
+        print(f"ner-distill: {refused}", file=sys.stderr)
         return CallError.exit_code
+
+
+def open_stderr() -> None:
+    """Send messages nowhere where the caller closed standard error.
+
+    They would go to standard output, and what libraries say to file 2, which is then a store or a bundle.
+    """
+    if sys.stderr is not None:
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    if nowhere != 2:
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 def _forget_stdout() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import re
 import sys
 import tempfile
 import tomllib
@@ -23,6 +24,12 @@ _UNWRITABLE = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTEMPTY,
     errno.EBUSY, errno.EXDEV,
 )  # fmt: skip
+_REFUSED = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.ENOTDIR,
+    errno.EMFILE, errno.ENFILE,
+)  # fmt: skip
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_RETOLD = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]")  # how Rust and shutil say which error of the system it was
 STREAM = "-"  # as a path: standard input for a reader, standard output for a writer
 _PACKED = (".gz", ".zst")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # what such a file may begin with; its lines would be rubbish, not bad rows
@@ -150,6 +157,14 @@ def first_lines(path: str | Path, most: int = 200) -> list[str]:
     return [line.removesuffix("\r") for line in (lines[:-1] or lines)[:most]]
 
 
+def real(path: str | Path) -> Path:
+    """Where links lead; a ring of them leads nowhere, and stands for itself."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError):  # which of the two depends on the Python
+        return Path(path).absolute()
+
+
 _OPEN_FILES = ("/dev/std", "/dev/fd/", "/proc/")  # names for what this process has open, a file perhaps
 
 
@@ -177,7 +192,7 @@ def whole_or_not_at_all(path: str | Path) -> Iterator[TextIO]:
         finally:
             stream.detach()
         return
-    target = Path(path).resolve() if Path(path).is_symlink() else Path(path)
+    target = real(path) if Path(path).is_symlink() else Path(path)
     try:
         if target.is_dir():  # said before the work of the block, not when the file takes its place
             raise InputError("cannot be written: it is a folder; name a file in it", path=path)
@@ -198,6 +213,33 @@ def whole_or_not_at_all(path: str | Path) -> Iterator[TextIO]:
         raise
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def trouble(error: Exception) -> str | None:
+    """One line for what the machine refused: a full disk, a file without permission, a name too long; else None.
+
+    Libraries may wrap the system's error, and tell its number in their own words.
+    """
+    code = error.errno if isinstance(error, OSError) else None
+    if code is None:
+        told = _RETOLD.search(str(error))
+        code = int(told[1] or told[2]) if told else None
+    name = getattr(error, "filename", None)
+    if code in _FULL:
+        return f"{name or 'the output'} cannot be written: {os.strerror(code)}"
+    return f"{name}: {os.strerror(code)}" if code in _REFUSED and name else None
+
+
+@contextmanager
+def filling(path: Path, remedy: str) -> Iterator[None]:
+    """Names the file or folder that a library writes where the disk does not take it, and what to do."""
+    try:
+        yield
+    except Exception as error:
+        if trouble(error) is None:
+            raise
+        told = trouble(error) or ""
+        raise InputError(f"cannot be written: {told.rpartition(': ')[2]}; {remedy}", path=path) from None
 
 
 def _opened(path: Path) -> TextIO:

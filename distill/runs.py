@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import CallError, InputError
-from distill.files import open_lines, whole_or_not_at_all
+from distill.files import filling, open_lines, whole_or_not_at_all
 from distill.jsonl import dump_line, parse_line
 
 IDENTITY = "identity"
 """The part of config.json that a second call on the same folder must agree with."""
+GOES_ON = "the same command goes on when that is mended"
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)
     fresh.mkdir(parents=True)
-    write(fresh)
+    with filling(folder, GOES_ON):
+        write(fresh)
     readable = fresh.stat().st_mode & 0o666  # safetensors keeps its files to their owner
     for path in fresh.iterdir():
         path.chmod(readable)

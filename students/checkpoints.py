@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from distill.errors import InputError
+from distill.files import filling
+from distill.runs import GOES_ON
 
 MODEL, OPTIMIZER = "model/", "optimizer/"
 Optimizers = Sequence[torch.optim.Optimizer]
@@ -32,9 +34,10 @@ def save(path: Path, model: nn.Module, optimizers: Optimizers, progress: dict[st
             tensors |= {own + name: value.detach().cpu().contiguous() for name, value in moments.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
-    save_file(tensors, fresh, metadata={"progress": json.dumps(progress)})
-    with fresh.open("rb") as written:
-        os.fsync(written.fileno())
+    with filling(path, GOES_ON):
+        save_file(tensors, fresh, metadata={"progress": json.dumps(progress)})
+        with fresh.open("rb") as written:
+            os.fsync(written.fileno())
     fresh.replace(path)
 
 

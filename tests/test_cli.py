@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +15,7 @@ import pytest
 from tiny_student import make_tiny_student
 
 import cli
+from distill.command import reported
 
 GOLD = '{"id": "a", "text": "Mia Aalto left Oslo .", "entities": [[0, 9, "PER"], [15, 19, "LOC"]]}\n'
 
@@ -91,6 +95,43 @@ def test_a_missing_file_is_one_line(call: Call) -> None:
     assert "nowhere.jsonl: no such" in mistake(call("train --gold nowhere.jsonl --schedule gold --out run"))
     assert "nowhere: no such" in mistake(call("predict nowhere --text hello"))
     assert "nowhere: no such" in mistake(call("export nowhere --out bundle"))
+
+
+def test_what_the_machine_refuses_is_one_line(
+    call: Call, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "File name too long" in mistake(call(f"stats {'x' * 300}.jsonl"))
+    ring = tmp_path / "ring.jsonl"
+    ring.symlink_to(tmp_path / "again.jsonl")
+    (tmp_path / "again.jsonl").symlink_to(ring)
+    (tmp_path / "a.txt").write_text("Oslo\n")
+    assert call("convert a.txt ring.jsonl").code == 0
+
+    def told(error: Exception) -> str:
+        def refuse() -> int:
+            raise error
+
+        assert reported(refuse) == 2
+        return capfd.readouterr().err
+
+    denied = PermissionError(13, "Permission denied", "b/model.onnx")
+    assert told(denied) == "ner-distill: b/model.onnx: Permission denied\n"
+    rust = RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+    assert told(rust) == "ner-distill: the output cannot be written: No space left on device\n"
+    for fault in (ValueError("ours"), FileNotFoundError(2, "No such file", "ours"), PermissionError(13, "denied")):
+        with pytest.raises(type(fault)):
+            told(fault)
+
+
+def test_a_closed_standard_error_lets_no_message_into_the_output(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Oslo\n")
+    line = f"{shlex.quote(sys.executable)} -m cli convert a.txt - --to jsonl 2>&-"
+    root = Path(cli.__file__).parent
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    ended = subprocess.run(
+        ["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False, env=environment
+    )
+    assert (ended.returncode, ended.stdout) == (0, '{"id": "a-1", "text": "Oslo", "entities": []}\n')
 
 
 def test_a_conll_line_with_another_number_of_columns_names_file_and_line(call: Call) -> None:

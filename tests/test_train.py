@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from training_data import train_options as options
 from distill.document import Document, Entity
 from distill.errors import CallError, InputError
 from distill.jsonl import read_jsonl, write_jsonl
+from distill.runs import replace_folder
+from students.checkpoints import save
 from students.decode import TagSet
 from students.encode import Encoder
 from students.model import load_student, new_classifier, write_tokenizer
@@ -52,6 +55,23 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="a limit on the size of files stands for a full disk")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(InputError, match=r"last\.safetensors: cannot be written: File too large; the same"):
+            save(tmp_path / "last.safetensors", torch.nn.Linear(64, 64), [], {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    def fill(folder: Path) -> None:
+        raise shutil.Error([("a", "b", "[Errno 28] No space left on device: 'a' -> 'b'")])
+
+    with pytest.raises(InputError, match="student: cannot be written: No space left on device; the same"):
+        replace_folder(tmp_path / "student", fill)
 
 
 def test_a_student_learns_and_its_folder_tags_as_the_report_says(encoder: Path, data: Path, tmp_path: Path) -> None:
