@@ -108,6 +108,9 @@ def _inputs(options: PredictOptions) -> list[Iterable[Row]]:
         [*named("an input", options.inputs), ("the bundle", options.bundle)],
         [("--out", options.out), (f"--out {options.out} for its rejected rows,", _rejected_file(options.out))],
     )
+    for name, given in (("--offsets", options.offsets != "codepoint"), ("--uncertainty", options.uncertainty)):
+        if given and options.format != "jsonl":
+            raise CallError(f"{name} is for --format jsonl; {options.format} has no place for it")
     if options.text is not None and options.inputs:
         raise CallError("give --text or files, not both")
     if options.text is not None:

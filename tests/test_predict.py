@@ -158,6 +158,10 @@ def test_mistakes_in_the_call_are_one_line(word_bundle: Path, tmp_path: Path) ->
         predict(PredictOptions(bundle=word_bundle, inputs=(folder,)))
     with pytest.raises(CallError, match="--format"):
         PredictOptions(bundle=word_bundle, format="xml")
+    with pytest.raises(CallError, match="--offsets is for --format jsonl; table"):
+        predict(PredictOptions(bundle=word_bundle, text="x", format="table", offsets="utf8"))
+    with pytest.raises(CallError, match="--uncertainty is for --format jsonl; conll"):
+        predict(PredictOptions(bundle=word_bundle, text="x", format="conll", uncertainty=True))
 
 
 def test_conll_comes_on_standard_input_when_it_is_named(word_bundle: Path) -> None:
