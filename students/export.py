@@ -15,6 +15,7 @@ from typing import Any
 
 from distill.cores import cores, instruction_set
 from distill.errors import CallError, InputError
+from distill.files import STREAM
 from distill.jsonl import document_to_json, dump_line
 from distill.libraries import resolve
 from distill.progress import say
@@ -39,9 +40,10 @@ from students.runtime import ENGINE, Student
 from students.temper import answers, tempered
 from students.thresholds import thresholds
 from students.waiting import wait_without_spinning
-from students.wheels import add_wheels
+from students.wheels import add_wheels, check_wanted
 
 _STAGED = ".{}.export-"  # how the folder of a bundle in the making begins, beside its place
+_OTHER_ARCHIVES = (".zip", ".tgz", ".tar", ".gz", ".bz2", ".xz", ".zst", ".7z")  # whose folder would be taken for one
 _COMPANY = 200  # documents tagged once more alone, to see that company does not matter
 
 
@@ -83,6 +85,7 @@ def export(options: ExportOptions) -> ExportReport:
     """
     if (options.platform or options.python_version) and not options.wheels:
         raise CallError("--platform and --python-version are those of --wheels; add it")
+    check_wanted(options.platform, options.python_version)
     _check_target(options.out)
     _check_finished(options.run)
     wait_without_spinning()
@@ -180,6 +183,11 @@ def _check_finished(run: Path) -> None:
 
 
 def _check_target(out: Path) -> None:
+    if str(out) == STREAM or (out.suffix in _OTHER_ARCHIVES and not is_archive(out)):
+        raise CallError(f"--out {out}: a bundle is a folder, or one file whose name ends in .tar.gz")
+    nearest = next(each for each in (out.absolute(), *out.absolute().parents) if each.exists())
+    if not os.access(nearest if nearest != out.absolute() else nearest.parent, os.W_OK):  # said before minutes of work
+        raise InputError("cannot be written: Permission denied", path=out)
     if is_archive(out) and out.is_file():
         try:
             read_manifest(out)

@@ -30,7 +30,17 @@ PACKAGES, ROOF = ("distill", "students", "curricula", "teachers"), "cli"
 FOLDER, INSTALL = "wheels", "install.sh"
 _SCRIPT = Path(__file__).with_name(INSTALL)
 _OLDEST, _NEWEST = 17, 39  # of the manylinux_2_N tags
+_PLATFORM = re.compile(r"(?:linux|manylinux\w*|musllinux|macosx|win|android|ios)_\w+|win32|any")
+_VERSION = re.compile(r"3\.\d+(?:\.\d+)?|3\d+")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time a zip can hold
+
+
+def check_wanted(platform: str | None, python: str | None) -> None:
+    """Raise CallError, before any work, for what is no platform tag and no version."""
+    if platform is not None and not _PLATFORM.fullmatch(platform):
+        raise CallError(f"--platform {platform}: no wheel has that tag; write manylinux_2_28_x86_64 or the like")
+    if python is not None and not _VERSION.fullmatch(python):
+        raise CallError(f"--python-version {python}: write 3.12 or the like")
 
 
 def add_wheels(folder: Path, platform: str | None, python: str | None) -> dict[str, str]:
@@ -68,7 +78,8 @@ def _download(target: Path, platform: str | None, python: str | None) -> None:
         done = subprocess.run(call, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
-        raise CallError(f"--wheels: pip says: {said[-1].strip() if said else 'nothing'}")
+        where = f"{platform or 'this platform'}, Python {python or _own_python()}"
+        raise CallError(f"--wheels: pip gets none for {where}: {said[0].strip() if said else 'it says nothing'}")
 
 
 def tags(platform: str) -> list[str]:

@@ -236,6 +236,28 @@ def test_what_export_cannot_check_it_refuses(tiny_run: Path, tmp_path: Path) -> 
     assert (taken / "thesis.txt").exists() and not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
 
 
+@pytest.mark.parametrize("name", ["b.zip", "b.tgz", "b.tar", "-"])
+def test_a_name_that_promises_another_archive_is_refused(tiny_run: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / name if name != "-" else Path(name)
+    with pytest.raises(CallError, match=r"a bundle is a folder, or one file whose name ends in \.tar\.gz"):
+        export(ExportOptions(run=tiny_run, out=out))
+
+
+def test_where_nothing_may_be_written_is_said_before_the_work(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def refuse(path: Path, mode: int) -> bool:
+        asked.append(path)
+        return False
+
+    monkeypatch.setattr("os.access", refuse)
+    with pytest.raises(InputError, match="cannot be written: Permission denied"):
+        export(ExportOptions(run=tiny_run, out=tmp_path / "not" / "there"))
+    assert asked == [tmp_path]
+
+
 @pytest.mark.parametrize("name", ["bundle", "bundle.tar.gz"])
 def test_what_a_killed_export_left_is_cleared_away_and_nothing_else(tiny_run: Path, tmp_path: Path, name: str) -> None:
     fcntl = pytest.importorskip("fcntl")

@@ -18,7 +18,7 @@ from students import runtime
 from students.bundle import read_manifest
 from students.bundle_options import ExportOptions
 from students.export import export
-from students.wheels import own_wheel, tags
+from students.wheels import check_wanted, own_wheel, tags
 
 try:
     distribution("ner-distill")
@@ -51,6 +51,14 @@ def test_a_newer_glibc_takes_wheels_for_an_older_one() -> None:
 def test_a_platform_without_wheels_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(CallError, match="add it"):
         export(ExportOptions(run=tmp_path, out=tmp_path / "b", platform="win_amd64"))
+    for platform in ("foo", "windows", "linux"):
+        with pytest.raises(CallError, match="no wheel has that tag"):
+            check_wanted(platform, None)
+    for python in ("x", "2.7", "3", "3.12a"):
+        with pytest.raises(CallError, match=r"write 3\.12"):
+            check_wanted(None, python)
+    for platform in ("win_amd64", "manylinux2014_x86_64", "linux_x86_64", "macosx_11_0_arm64", "musllinux_1_2_x86_64"):
+        check_wanted(platform, "3.12")
 
 
 SEALED = """
