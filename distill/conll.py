@@ -170,7 +170,7 @@ def _sentences(lines: Iterable[tuple[int, str]], layout: Layout) -> Iterator[Sen
         fields = layout.split(line)
         comment = is_comment(line) and not sentence.lines
         chance = comment and not layout.tabs  # a comment of as many words as there are columns, told by its last word
-        fault = undecodable(line)
+        fault = undecodable(line) or _returned(line)
         if len(fields) == layout.width and not fault and not (chance and not is_tag(layout.tag_of(fields))):
             sentence.rows.append(Row(number, fields))
         elif comment and not fault:
@@ -182,6 +182,10 @@ def _sentences(lines: Iterable[tuple[int, str]], layout: Layout) -> Iterator[Sen
         sentence.lines.append(line)
     if sentence.lines:
         yield sentence
+
+
+def _returned(line: str) -> str | None:
+    return "a carriage return within the line; end lines with \\n or \\r\\n" if "\r" in line else None
 
 
 def _miscounted(found: int, layout: Layout) -> str:

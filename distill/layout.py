@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 
 from distill.errors import InputError
 from distill.tags import is_tag
@@ -70,15 +71,31 @@ class Survey:
     widths: dict[bool, Counter[int]] = field(default_factory=lambda: {True: Counter(), False: Counter()})
     tags: Counter[tuple[bool, int, bool]] = field(default_factory=Counter)  # tabs, width, whether in the last column
     first: tuple[bool, int, bool] | None = None  # the same of the first line that has a tag
+    counted: int = 0  # lines whose first field is one more than that of the line before, or 1
+    highest: int = 0
+    shown: list[str] | None = None  # the fields of the first line
+    _before: int = 0
 
     def see(self, line: str) -> None:
         """Take one line into account."""
         if is_boundary(line) or is_comment(line) or not line.strip(" \t"):
             return
         self.rows += 1
+        self.shown = self.shown or _blank_fields(line)
+        self._count(line.split(None, 1)[:1])
         if "\t" in line:
             self._see_fields(True, line.split("\t"), True)
         self._see_fields("\t" in line, _blank_fields(line), False)
+
+    def _count(self, first: list[str]) -> None:
+        number = int(first[0]) if first and first[0].isascii() and first[0].isdigit() and len(first[0]) < 6 else 0
+        self.counted += number > 0 and number in (1, self._before + 1)
+        self._before, self.highest = number, max(self.highest, number)
+
+    @property
+    def numbered(self) -> bool:
+        """Whether the first column counts the words of each sentence, as in CoNLL-U."""
+        return self.counted == self.rows and self.highest > 1
 
     def _see_fields(self, tabbed: bool, fields: list[str], tabs: bool) -> None:
         self.tabbed += tabbed and tabs
@@ -122,11 +139,25 @@ def layout_of(lines: Iterable[str], wanted: ConllColumns, path: str | Path) -> L
             raise InputError(f"there is no column {column}; the file has {width}, counted from 0", path=path)
     tag = wanted.tag if wanted.tag is not None else tag
     if tag is None:
-        raise InputError("neither the last nor the first column holds tags; name theirs with --tag-column", path=path)
+        raise InputError(_untagged(survey), path=path)
     token = wanted.token % width if wanted.token is not None else int(tag % width == 0)
+    if wanted.token is None and token == 0 and width > 2 and survey.numbered:
+        message = "the first column counts the words; `ner-distill convert --token-column 1` makes a file of the others"
+        raise InputError(message, path=path)
     if token == tag % width:
         raise InputError(f"column {token} cannot hold both the tokens and the tags", path=path)
     return Layout(layout.tabs, width, token, tag % width)
+
+
+def _untagged(survey: Survey) -> str:
+    tags = "tags (O, B-LABEL, I-LABEL and the like)"
+    if survey.shown is None:
+        return f"neither the last nor the first column holds {tags}"
+    last = shorten(survey.shown[-1], 30, placeholder="...")
+    return (
+        f"neither the last nor the first column holds {tags}; the first line's last is {last!r}; if another column "
+        "does, `ner-distill convert --tag-column N` makes a file of it"
+    )
 
 
 def _survey(lines: Iterable[str]) -> Survey:
