@@ -34,6 +34,7 @@ STREAM = "-"  # as a path: standard input for a reader, standard output for a wr
 _PACKED = (".gz", ".zst")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # what such a file may begin with; its lines would be rubbish, not bad rows
 _PACKS = (b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd")  # what gzip and zstandard begin with
+_ZIPPED = (b"PK\x03\x04", b"PK\x05\x06", b"BZh91AY&SY", b"\xfd7zXZ", b"7z\xbc\xaf")  # others
 _LOOKED_AT = 10  # lines: the first may be too short to tell
 _HIGH = bytes({*range(32)} - {*b"\t\n\r"})  # the other half of a letter in UTF-16: NUL in Latin, 4 in Cyrillic
 
@@ -73,6 +74,8 @@ def open_lines(path: str | Path, errors: Literal["strict", "surrogateescape"] = 
             for number, raw in enumerate(lines, 1):
                 if number == 1 and raw.startswith(_PACKS):
                     raise InputError("is packed; unpack it first, or name it .gz or .zst, which it is", path=path)
+                if number == 1 and raw.startswith(_ZIPPED):
+                    raise InputError("is an archive; unpack it first", path=path)
                 if number <= _LOOKED_AT and is_utf16(raw, number == 1):
                     raise InputError("is UTF-16, not UTF-8; convert the file first", path=path)
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8", errors)

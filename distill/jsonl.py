@@ -13,7 +13,9 @@ from distill.errors import InputError
 from distill.files import open_lines, stem, whole_or_not_at_all
 
 DOCUMENT_KEYS = frozenset({"id", "text", "entities", "meta"})
-_OTHERS = frozenset({"label", "labels", "spans", "ents", "annotations"})  # where Doccano and spaCy have theirs
+_OTHERS = frozenset({"label", "labels", "spans", "ents", "annotations"})  # where Doccano, spaCy and CLUENER have theirs
+_DIGITS = 4000  # of an integer; Python itself reads no more than 4,300, and advises to change that
+_NO_ARRAY = "; a JSON array is no JSONL: write an object a line, as `jq -c '.[]'` does"
 ENTITY_KEYS = frozenset({"start", "end", "label", "score", "fragments", "how"})
 
 
@@ -24,7 +26,22 @@ def _finite(number: str) -> float:
     return value
 
 
-_DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):  # Python would keep the last, and drop the others without a word
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"the key {twice!r} stands twice in one object")
+    return found
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite, parse_int=_integer, object_pairs_hook=_once)
 
 
 def dump_line(value: Any) -> str:
@@ -47,10 +64,15 @@ def parse_line(line: str, path: str | Path | None = None, number: int | None = N
     """One JSON object, or an InputError with the place."""
     try:
         value = _DECODER.decode(line)
+    except InputError as error:
+        raise error.at(path, number) if path else error from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"not a JSON object: {error}", path=path, line=number) from None
+        told = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        hint = _NO_ARRAY if line.lstrip().startswith("[") else ""
+        raise InputError(f"not a JSON object: {told}{hint}", path=path, line=number) from None
     if not isinstance(value, dict):
-        raise InputError(f"expected a JSON object, found {type(value).__name__}", path=path, line=number)
+        hint = _NO_ARRAY if isinstance(value, list) else ""
+        raise InputError(f"expected a JSON object, found {type(value).__name__}{hint}", path=path, line=number)
     return value
 
 
@@ -123,6 +145,9 @@ def document_from_json(row: dict[str, Any], fallback_id: str = "") -> Document:
         _refuse_other_spans(extra)
     if identity is not None and (isinstance(identity, bool) or not isinstance(identity, str | int)):
         raise InputError(f'"id" is a string, found {identity!r}')
+    clash = next((key for key in extra if key in meta and meta[key] != extra[key]), None)
+    if clash is not None:
+        raise InputError(f'"{clash}" stands beside "meta" and in it, with two values; one of them would be lost')
     identity = fallback_id if identity is None else str(identity)
     return Document(identity, text, tuple(entity_from_json(entity) for entity in entities), {**extra, **meta})
 
@@ -131,11 +156,25 @@ def _refuse_other_spans(extra: dict[str, Any]) -> None:
     """InputError where another program's spans would be taken for no entities."""
     for key in _OTHERS & extra.keys():
         value = extra[key]
-        if isinstance(value, list) and value and all(map(_is_span, value)):
+        if (isinstance(value, list) and value and all(map(_is_span, value))) or _holds_places(value):
             raise InputError(
                 f'"{key}" holds what seem to be entities; here they are in "entities", each '
                 '{"start": 0, "end": 4, "label": "LOC"}'
             )
+
+
+def _holds_places(value: Any) -> bool:
+    """Whether it is CLUENER's form: a dictionary from type to mention to places."""
+    if not isinstance(value, dict) or not value or not all(isinstance(each, dict) for each in value.values()):
+        return False
+    places = [place for mentions in value.values() for found in mentions.values() for place in _listed(found)]
+    return bool(places) and all(
+        isinstance(place, list) and len(place) == 2 and all(map(_is_offset, place)) for place in places
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _is_span(value: Any) -> bool:

@@ -61,6 +61,8 @@ def test_a_document_without_an_id_is_named_by_file_and_line(tmp_path: Path) -> N
         ({"text": "Oslo", "entities": {}}, '"entities" is a list'),
         ({"text": "Oslo", "label": [[0, 4, "LOC"]]}, '"label" holds what seem to be entities; here they are in'),
         ({"text": "Oslo", "spans": [{"start": 0, "end": 4, "label": "LOC"}]}, '"spans" holds what seem to be entities'),
+        ({"text": "Oslo", "label": {"city": {"Oslo": [[0, 3]]}}}, '"label" holds what seem to be entities'),
+        ({"text": "Oslo", "page": 1, "meta": {"page": 2}}, '"page" stands beside "meta" and in it, with two values'),
         ({"text": "Oslo", "meta": []}, '"meta" an object'),
         ({"text": "Oslo", "id": ["a"]}, '"id" is a string'),
         ({"text": "Oslo", "entities": ["Oslo"]}, "an entity is an object or"),
@@ -91,6 +93,29 @@ def test_what_cannot_be_right_is_refused_with_its_line(tmp_path: Path, row: dict
     with pytest.raises(InputError, match=message) as caught:
         list(read_jsonl(tmp_path / "a.jsonl"))
     assert str(caught.value).startswith(f"{tmp_path / 'a.jsonl'}:2: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"text": "Oslo", "text": "Bergen"}', "the key 'text' stands twice in one object"),
+        ('{"text": "", "entities": [{"start": 0, "start": 1}]}', "the key 'start' stands twice"),
+        ('[{"text": "Oslo"}]', "found list; a JSON array is no JSONL"),
+        ("[", "a JSON array is no JSONL: write an object a line"),
+        ('{"text": "", "n": ' + "9" * 5000 + "}", "not a JSON object: a number of 5000 digits$"),
+        ('{"text": "", "n": ' + "[" * 100000, "not a JSON object: nested too deeply$"),
+    ],
+)
+def test_a_line_that_is_no_row_says_why(line: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_line(line)
+
+
+def test_what_only_looks_like_places_elsewhere_travels_in_the_meta() -> None:
+    beside: dict[str, Any] = {"page": 2, "meta": {"page": 2}}
+    rows: list[dict[str, Any]] = [{"label": {"topic": "sport"}}, {"labels": {"a": {"b": 1}}}, {"label": {}}, beside]
+    for extra in rows:
+        assert document_from_json({"text": "Oslo", **extra}).meta
 
 
 @given(st.text())

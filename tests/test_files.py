@@ -49,6 +49,7 @@ def test_equal_data_gives_equal_compressed_files(tmp_path: Path) -> None:
     [
         ("a.txt", b"fine\nOsl\xf8\n", r"a.txt:2: not UTF-8 at byte 3 of the line"),
         ("a.jsonl", gzip.compress(b"Oslo\n"), r"a.jsonl: is packed; unpack it first, or name it .gz"),
+        ("a.jsonl", b"PK\x03\x04\x14\x00\x00\x00\x00\x00", r"a.jsonl: is an archive; unpack it first"),
         ("a.gz", b"no gzip", r"a.gz:1: broken gzip file"),
         ("a.gz", gzip.compress(b"Oslo\n" * 99)[:-12], "broken gzip file"),
     ],
