@@ -15,7 +15,7 @@ import typer
 
 from distill.errors import CallError, NerDistillError
 from distill.files import trouble
-from distill.options import build, field_types, flag_of, read_project, table_for
+from distill.options import build, field_types, flag_of, path_of, read_project, table_for
 
 COMMANDS: dict[str, type] = {}
 """Every command's options class by its TOML table (`train`, `rait.build`); `cli.py` fills it as it is read."""
@@ -108,12 +108,14 @@ def _parameter(each: dataclasses.Field[Any], of: type, many: bool) -> inspect.Pa
     inner: Any = list[of] if many else of  # type: ignore[valid-type]
     text = (rules.get("help", "") + _shown(each)).replace("[", r"\[")  # brackets would be read as markup
     info: Any
+    read = path_of(each) if of is Path else None  # Typer's own would refuse a file without permission in its own words
     if rules.get("argument"):
-        info = typer.Argument(help=text, metavar=flag_of(each) + ("..." if many else ""), show_default=False)
+        shown = flag_of(each) + ("..." if many else "")
+        info = typer.Argument(help=text, metavar=shown, show_default=False, parser=read)
     else:
         names = [flag_of(each)] if of is not bool else [f"{flag_of(each)}/--no-{flag_of(each)[2:]}"]
-        metavar = "|".join(rules["choices"]) if rules.get("choices") else None
-        info = typer.Option(*names, help=text, show_default=False, metavar=metavar)
+        metavar = "|".join(rules["choices"]) if rules.get("choices") else "PATH" if read else None
+        info = typer.Option(*names, help=text, show_default=False, metavar=metavar, parser=read)
     return inspect.Parameter(
         each.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[inner | None, info]
     )

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal, TextIO, cast
 
-from distill.errors import InputError
+from distill.errors import CallError, InputError
 from distill.frames import BrokenFrame, open_frames
 
 _UNWRITABLE = (
@@ -158,6 +158,12 @@ def first_lines(path: str | Path, most: int = 200) -> list[str]:
     head = stream.peek().decode("utf-8", "replace").removeprefix("\ufeff")
     lines = head.split("\n")
     return [line.removesuffix("\r") for line in (lines[:-1] or lines)[:most]]
+
+
+def refuse_stream(option: str, path: Path, why: str) -> None:
+    """CallError where standard output was asked for and cannot be, instead of a file of that name."""
+    if str(path) == STREAM:
+        raise CallError(f"{option} - would be standard output, and {why}; give a name")
 
 
 def real(path: str | Path) -> Path:

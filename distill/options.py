@@ -13,8 +13,9 @@ A field without a default (`option(help="...")`) is required. Types are str, int
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -89,6 +90,8 @@ def check(each: Field[Any], value: Any) -> None:
         raise CallError(f"{name} must be at least {at_least:g}, got {value}")
     if at_most is not None and not value <= at_most:
         raise CallError(f"{name} must be at most {at_most:g}, got {value}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise CallError(f"{name} must be a finite number, got {value}")
 
 
 @dataclass(frozen=True)
@@ -153,15 +156,35 @@ def table_values(
 
     Raises InputError, with `where` in front of the key, for a key that is no option or a value of the wrong type.
     """
-    names = {key_of(each): each.name for each in dataclasses.fields(options)}
+    names = _keys(options)
     types, values = field_types(options), {}
     for key, value in table.items():
         known_key = key.replace("_", "-")
         if known_key not in names:
             raise InputError(f"unknown key {where}.{key}{did_you_mean(known_key, names)}", path=path)
         name = names[known_key]
+        if name in values:
+            raise InputError(f"{where}.{key} is given twice, under two names", path=path)
         values[name] = _from_toml(value, types[name], f"{where}.{key}", path)
     return values
+
+
+def _keys(options: type) -> dict[str, str]:
+    """Field names by their keys; a positional option may also be written as the help shows it, `file` for FILE."""
+    fields = dataclasses.fields(options)
+    shown = {flag_of(each).lower(): each.name for each in fields if each.metadata.get("argument")}
+    return shown | {key_of(each): each.name for each in fields}
+
+
+def path_of(each: Field[Any]) -> Callable[[str], Path]:
+    """How the option's path is read: an empty one, which an unset variable leaves, is a CallError and no folder."""
+
+    def path(value: str) -> Path:
+        if not value:
+            raise CallError(f"{flag_of(each)} is empty (a variable that is not set?); write . for the working folder")
+        return Path(value)
+
+    return path
 
 
 def _from_toml(value: Any, kind: FieldType, key: str, path: str | Path) -> Any:
@@ -173,6 +196,8 @@ def _from_toml(value: Any, kind: FieldType, key: str, path: str | Path) -> Any:
 
 def _one_from_toml(value: Any, of: type, key: str, path: str | Path) -> Any:
     if of is Path and isinstance(value, str):
+        if not value:
+            raise InputError(f"{key} is empty; leave it out, or write . for the working folder", path=path)
         return Path(value)
     if of is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

@@ -66,6 +66,7 @@ def init(options: InitOptions) -> InitReport:
             f"{folder / PROJECT_FILE} already exists, so {folder.resolve()} is a project; nothing was written. "
             f"Give another folder: ner-distill init DIR"
         )
+    _make(folder)
     _make(folder / DATA_FOLDER)
     contents = project_files(options.demo)
     kept = tuple(folder / name for name in contents if (folder / name).exists())

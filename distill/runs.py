@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import CallError, InputError
-from distill.files import filling, open_lines, whole_or_not_at_all
+from distill.files import filling, open_lines, refuse_stream, whole_or_not_at_all
 from distill.jsonl import dump_line, parse_line
 
 IDENTITY = "identity"
@@ -32,11 +32,14 @@ class RunFolder:
 
         Raises CallError that names the option that differs, or where the folder holds something else.
         """
+        refuse_stream("--out", self.path, "a run is a folder")
         if not (self.path / "config.json").exists():
             if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
                 raise CallError(f"--out {self.path} exists and is no run folder; give a new one")
             return
         found = self._read("config.json")
+        if IDENTITY not in found:  # a model's folder has a config.json of its own
+            raise CallError(f"--out {self.path} exists and is no run folder; give a new one")
         differs = _difference(found.get(IDENTITY, {}), config[IDENTITY])
         if differs:
             raise CallError(f"--out {self.path} belongs to another call: {differs}; give another folder")

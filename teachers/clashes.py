@@ -8,7 +8,7 @@ from pathlib import Path
 from distill.clashes import same
 from distill.corpora import check_jsonl_target
 from distill.errors import CallError
-from distill.files import existing, in_place, unpacked
+from distill.files import existing, in_place, refuse_stream, unpacked
 from teachers.ledger import rejected_path
 from teachers.options import LabelOptions
 from teachers.repertoire import SHAPES
@@ -20,6 +20,7 @@ def check_files(options: LabelOptions, also: Iterable[Path] = ()) -> None:
 
     `also` names files that are written besides those of every labelling.
     """
+    refuse_stream("--out", options.out, "label keeps what is done beside it")
     if options.out.is_dir() or options.out.resolve().is_dir():
         raise CallError(f"--out {options.out} is a folder; give a file in it")
     if in_place(options.out):

@@ -123,6 +123,33 @@ def test_what_the_machine_refuses_is_one_line(
             told(fault)
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("stats ''", "FILE is empty (a variable that is not set?)"),
+        ("init ''", "DIR is empty"),
+        ("train --gold a.jsonl --gold '' --out run", "--gold is empty"),
+        ("label a.txt --teacher replay --responses a.txt --out -", "--out - would be standard output, and label keeps"),
+        ("init a.txt", "a.txt: a file stands where a folder is needed"),
+    ],
+)
+def test_a_path_that_cannot_be_meant_is_refused(call: Call, tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "a.txt").write_text("Oslo\n")
+    assert message in mistake(call(line))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_an_argument_is_a_key_under_the_name_that_is_shown_too(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Oslo\n")
+    for name in ("file", "source"):
+        (tmp_path / "ner-distill.toml").write_text(f'[stats]\n{name} = "a.txt"\n')
+        assert call("stats").code == 0
+    (tmp_path / "ner-distill.toml").write_text('[stats]\nfile = "a.txt"\nsource = "a.txt"\n')
+    assert "stats.source is given twice, under two names" in mistake(call("stats"))
+    (tmp_path / "ner-distill.toml").write_text('[stats]\nfile = ""\n')
+    assert "stats.file is empty" in mistake(call("stats"))
+
+
 def test_a_closed_standard_error_lets_no_message_into_the_output(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Oslo\n")
     line = f"{shlex.quote(sys.executable)} -m cli convert a.txt - --to jsonl 2>&-"

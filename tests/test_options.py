@@ -46,6 +46,7 @@ def test_fields_tell_their_types() -> None:
         ({"reefs": -1}, "--reefs must be at least 0, got -1"),
         ({"wind": 0.0}, "--wind must be above 0, got 0"),
         ({"wind": float("nan")}, "--wind must be above 0, got nan"),
+        ({"wind": float("inf")}, "--wind must be a finite number, got inf"),
     ],
 )
 def test_a_value_out_of_bounds_cannot_be_built(values: dict[str, Any], message: str) -> None:

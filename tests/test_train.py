@@ -74,6 +74,13 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
         replace_folder(tmp_path / "student", fill)
 
 
+def test_a_folder_with_a_model_or_a_dash_is_no_place_for_a_run(encoder: Path, data: Path) -> None:
+    with pytest.raises(CallError, match="exists and is no run folder; give a new one"):
+        fit(options(encoder, data, encoder))
+    with pytest.raises(CallError, match="--out - would be standard output, and a run is a folder; give a name"):
+        fit(options(encoder, data, Path("-")))
+
+
 def test_a_student_learns_and_its_folder_tags_as_the_report_says(encoder: Path, data: Path, tmp_path: Path) -> None:
     report = fit(options(encoder, data, tmp_path / "run", epochs=6))
     assert report.best is not None and report.best["f1"] > 0.9
