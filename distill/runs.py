@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,30 @@ class RunFolder:
         """Write `config.json` where there is none; from here on the folder belongs to this call."""
         if not (self.path / "config.json").exists():
             self._write("config.json", config)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """The folder for this call while the block lasts, or CallError; the lock ends with the process.
+
+        Where the system has no such locks, nothing keeps two calls apart.
+        """
+        try:
+            fcntl = import_module("fcntl")
+        except ImportError:
+            yield
+            return
+        file = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            raise CallError(f"--out {self.path}: another call is training in it; wait for it, or end it") from None
+        except OSError:  # a file system without locks
+            pass
+        try:
+            yield
+        finally:
+            os.close(file)
 
     def report(self) -> dict[str, Any] | None:
         """The report of a finished run, None before it is finished."""

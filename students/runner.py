@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -46,12 +47,18 @@ def _run(setting: Setting, claim: Callable[[], None], *, exits: bool) -> TrainRe
         say(f"{folder.path} is finished; nothing to train")
         return TrainReport.from_json(folder.path, finished)
 
+    held = ExitStack()
+    mine: list[RunFolder] = []
+
     def claimed() -> None:  # only now, so that a call that cannot be right leaves nothing behind
         claim()
         folder.claim(config)
+        if not mine:  # each of the trainings before the student claims its folder too
+            held.enter_context(folder.alone())
+            mine.append(folder)
 
     # One meeting for all trainings of the call: processes that part and meet again may miss each other.
-    with processes(setting.hardware.device) as all_of_us:
+    with held, processes(setting.hardware.device) as all_of_us:
         return _trained(setting, folder, all_of_us, claimed, exits=exits)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -54,10 +55,11 @@ def tune(options: TuneOptions) -> TuneReport:
     dialogue = load_dialogue(base, options.template)
     book = read_schoolbook(options, dialogue, positions(base))
     state = PartialState()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), ExitStack() as held:
         tuning = Tuning(options, folder, base, dialogue, book)
         if state.is_main_process:
             folder.claim(config)
+            held.enter_context(folder.alone())
             tuning.write_left_out()
         return tuning.run()
 

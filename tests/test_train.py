@@ -22,7 +22,7 @@ from training_data import train_options as options
 from distill.document import Document, Entity
 from distill.errors import CallError, InputError
 from distill.jsonl import read_jsonl, write_jsonl
-from distill.runs import replace_folder
+from distill.runs import RunFolder, replace_folder
 from students.checkpoints import save
 from students.decode import TagSet
 from students.encode import Encoder
@@ -79,6 +79,15 @@ def test_a_folder_with_a_model_or_a_dash_is_no_place_for_a_run(encoder: Path, da
         fit(options(encoder, data, encoder))
     with pytest.raises(CallError, match="--out - would be standard output, and a run is a folder; give a name"):
         fit(options(encoder, data, Path("-")))
+
+
+def test_two_calls_do_not_train_in_one_folder(encoder: Path, data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="the system's locks keep two calls apart")
+    asked, out = options(encoder, data, tmp_path / "run", epochs=1), tmp_path / "run"
+    out.mkdir()
+    with RunFolder(out).alone(), pytest.raises(CallError, match="another call is training in it; wait for it, or end"):
+        fit(asked)
+    assert fit(asked).folder == out
 
 
 def test_a_student_learns_and_its_folder_tags_as_the_report_says(encoder: Path, data: Path, tmp_path: Path) -> None:
