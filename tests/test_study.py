@@ -328,6 +328,11 @@ def test_a_mistake_in_the_study_file_is_one_line_with_its_key(tmp_path: Path, ol
     assert "\n" not in str(caught.value) and not (tmp_path / "S").exists()
 
 
+def test_a_study_without_arms_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"study\.toml: no arms; write \[arms\.NAME\]"):
+        run(write(tmp_path, TOML[: TOML.index("[arms.")]), tmp_path / "S")
+
+
 def test_an_empty_file_is_found_before_the_first_training(tmp_path: Path) -> None:
     file = write(tmp_path, TOML)
     (tmp_path / "gold.jsonl").write_text("")

@@ -114,9 +114,9 @@ class _Reading:
     path: Path
 
     def plan(self) -> Plan:
-        arms = [arm for variant in ("", *_table(self.table, "variants")) for arm in self.arms_of(variant)]
-        if not arms:
+        if not _table(self.table, "arms"):
             raise InputError('no arms; write [arms.NAME] with options such as schedule = "mix"')
+        arms = [arm for variant in ("", *_table(self.table, "variants")) for arm in self.arms_of(variant)]
         paper = _table(self.table, "paper")
         _known(paper, PAPER_KEYS, "paper.")
         figures = _table(paper, "figures", "paper.")
