@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from distill.cores import cores, instruction_set
 from distill.errors import CallError, InputError
@@ -97,31 +97,15 @@ def export(options: ExportOptions) -> ExportReport:
     graph = resolve("students.trace:trace", "export")(outside.model)
     plain = graph.SerializeToString(deterministic=True)
     farthest = gates.check_graph(outside.model, plain, cores(), case=outside.encoder.case)
-    graph, exits = _lean(graph, outside, options)
+    graphs = resolve("students.candidates:candidates", "export")(graph, outside, options)
     with _staged(options.out) as folder:
-        (folder / MODEL).write_bytes(graph.SerializeToString(deterministic=True))
         shutil.copyfile(resolve("students.model:student_folder", "export")(options.run) / TOKENIZER, folder / TOKENIZER)
-        draft = replace(_draft(options, outside, proof, graph, farthest), exits=exits)
+        draft = _draft(options, outside, proof, graph, farthest)
         if options.wheels:
             wheels = add_wheels(folder, options.platform, options.python_version)
             draft = replace(draft, verified={**draft.verified, "wheels": wheels})
-        manifest = _finish(folder, draft, outside, proof, options)
+        manifest = _finish(_Work(folder, outside, proof, options), draft, graphs)
     return ExportReport(options.out, manifest)
-
-
-def _lean(graph: Any, outside: Any, options: ExportOptions) -> tuple[Any, dict[str, float]]:
-    """The graph with less work in it: early exits where the student has some, with their limits, and int8."""
-    early, exits = resolve("students.early", "export"), resolve("students.exits", "export")
-    folder = resolve("students.model:student_folder", "export")(options.run)
-    wanted = options.precision == "int8" if options.early_exit is None else options.early_exit
-    heads, shortcuts = exits.arrays(exits.read_exits(folder, outside)) if wanted else ({}, {})
-    layers = exits.layers_of(outside)
-    limits = {layer: early.sure(layer, layers) for layer in heads} if heads and early.can_exit(graph, layers) else {}
-    if limits:
-        graph = early.with_exits(graph, heads, shortcuts, limits)
-    if options.precision == "int8":
-        graph = resolve("students.quantise:quantised", "export")(graph, options.reduce_range)
-    return early.folded(graph) if limits else graph, {str(layer): limit for layer, limit in limits.items()}
 
 
 def _draft(options: ExportOptions, outside: Any, proof: Evidence, graph: Any, farthest: float) -> Manifest:
@@ -140,14 +124,30 @@ def _draft(options: ExportOptions, outside: Any, proof: Evidence, graph: Any, fa
     )  # fmt: skip
 
 
-def _finish(folder: Path, draft: Manifest, outside: Any, proof: Evidence, options: ExportOptions) -> Manifest:
-    """Measure the bundle as it lies there, through every gate, and write what it says of itself."""
+class _Work(NamedTuple):
+    """A bundle in the making, the student in PyTorch, and what it is checked on."""
+
+    folder: Path
+    outside: Any
+    proof: Evidence
+    options: ExportOptions
+
+
+def _finish(work: _Work, draft: Manifest, graphs: Iterable[Any]) -> Manifest:
+    """Measure the first graph that does not fall too far, through every gate, and write what the bundle says of it."""
+    folder, outside, proof, options = work
     gates = resolve("students.gates", "export")
     for name in (SELFTEST, CARD):
         (folder / name).write_bytes(b"")
     limits = thresholds(options.threshold, draft.labels)
-    inside = Student.load(_written(folder, draft))
-    verdict, together = gates.compare(outside, inside, proof.documents)
+    for graph, exits in graphs:
+        (folder / MODEL).write_bytes(graph.SerializeToString(deterministic=True))
+        draft = replace(draft, exits=exits)
+        inside = Student.load(_written(folder, draft))
+        verdict, together = gates.compare(outside, inside, proof.documents)
+        if not exits or verdict.holds(options.max_f1_drop):
+            break
+        say(f"early exits at {', '.join(map(str, exits.values()))} cost {verdict.drop:.4f} of strict F1: too much")
     gates.check_f1(verdict, options.max_f1_drop, exits=bool(draft.exits))
     gates.check_company(inside, proof.documents[:_COMPANY], together[:_COMPANY])
     temperature, calibration = tempered(answers(proof.documents, together, inside.encoder, inside.tags))

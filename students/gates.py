@@ -79,6 +79,10 @@ class Verdict:
         counts = self.torch.total
         return 2 * FREE_ENTITIES / max(counts.predicted + counts.gold, 1)
 
+    def holds(self, max_drop: float) -> bool:
+        """Whether it fell by no more than `max_drop`, or than FREE_ENTITIES make."""
+        return self.drop <= max(max_drop, self.allowed_by_count)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "documents": self.documents, "words": self.words, "words_with_other_tag": self.other_tags,
@@ -129,7 +133,7 @@ def check_f1(verdict: Verdict, max_drop: float, *, exits: bool = False) -> None:
 
     `exits` says that early exits may be why.
     """
-    if verdict.drop > max(max_drop, verdict.allowed_by_count):
+    if not verdict.holds(max_drop):
         remedy = "--no-early-exit or --precision fp32" if exits else "--precision fp32"
         raise CheckFailed(
             f"no bundle: strict F1 fell from {verdict.torch.f1:.4f} in PyTorch to {verdict.bundle.f1:.4f}, by "

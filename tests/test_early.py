@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -189,6 +190,8 @@ def test_the_layers_and_how_sure_a_head_must_be() -> None:
     for count in (3, 6, 12, 24):
         limits = [early.sure(layer, count) for layer in exit_layers(count)]
         assert limits == sorted(limits, reverse=True) and set(limits) <= {0.95, 0.9, 0.85}
+        careful = [early.sure(layer, count, careful=True) for layer in exit_layers(count)]
+        assert all(one < other for one, other in zip(limits, careful, strict=True))
         assert shortcut_layers(count) == list(range(exit_layers(count)[0], count - 1))
     assert shortcut_layers(1) == shortcut_layers(2) == []
 
@@ -273,16 +276,25 @@ def test_fp32_is_the_whole_student_unless_one_asks(
         assert manifest.scores["words_with_other_tag"] == 0
 
 
-def test_a_head_that_knows_nothing_costs_the_bundle_and_the_message_names_the_way_out(
-    learned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_heads_that_know_nothing_are_given_up_unless_one_asked_for_them(
+    learned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = shutil.copytree(learned / "run", tmp_path / "run")
     student = load_student(run)
     write_exits(Exits({1: new_head(32, len(student.tags))}, {}), run / "student")
-    monkeypatch.setattr("students.early.sure", lambda *_: ALWAYS)
+    monkeypatch.setattr("students.early.sure", lambda *_, careful: 0.001 * careful)
     with pytest.raises(CheckFailed, match=r"strict F1 fell .* Try --no-early-exit or --precision fp32"):
-        export_tiny(run, tmp_path / "bundle", verify=(), max_f1_drop=0.003)
+        export_tiny(run, tmp_path / "bundle", verify=(), max_f1_drop=0.003, early_exit=True)
     assert not (tmp_path / "bundle").exists()
+    capsys.readouterr()
+    bundle = export_tiny(run, tmp_path / "bundle", verify=(), max_f1_drop=0.003)
+    assert not read_manifest(bundle).exits
+    assert re.findall(r"early exits at ([.\d]+) cost 0\.\d+ of strict F1", capsys.readouterr().err) == ["0.0", "0.001"]
+    assert student_of(bundle) == student_of(export_tiny(run, tmp_path / "other", verify=(), early_exit=False))
+
+
+def student_of(bundle: Path) -> bytes:
+    return (bundle / "model.onnx").read_bytes()
 
 
 def test_exits_that_are_not_this_students_are_one_line(learned: Path, tmp_path: Path) -> None:

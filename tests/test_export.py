@@ -269,7 +269,7 @@ def test_what_a_killed_export_left_is_cleared_away_and_nothing_else(tiny_run: Pa
     root = Path(__file__).parents[1]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=False).returncode == -9
     (left,) = tmp_path.iterdir()
-    assert left.name.startswith(f".{name}.export-") and (left / "model.onnx").stat().st_size
+    assert left.name.startswith(f".{name}.export-") and (left / "tokenizer.json").stat().st_size
     held, other = tmp_path / f".{name}.export-another", tmp_path / f".{name}.mine"
     for folder in (held, other):
         shutil.copytree(left, folder)
