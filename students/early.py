@@ -131,9 +131,9 @@ def _asked(graph: onnx.GraphProto) -> dict[str, str]:
 class _Ways:
     """One walk over the graph: what follows an exit reads the tokens that go on, and their texts.
 
-    Tokens stand in lists, all texts' first tokens, then all second ones. Behind an exit a layer's `full` states are
-    those of all tokens of the texts that are left; `chosen` says which of them go on, as indices (tokens, 1). What the
-    layer does with the tokens that look, and not with those looked at, it does with these.
+    Tokens stand in lists, all texts' first tokens, then all second ones. Behind an exit, `full` are the states that a
+    layer begins with, of all tokens of the texts that are left; `chosen` says which go on, as indices (tokens, 1), and
+    `rows` are these tokens' states. A layer makes keys and values of all, and everything else of those that go on.
     """
 
     def __init__(self, graph: onnx.GraphProto, limits: Mapping[int, float], heads: Weights, shortcuts: Weights) -> None:
@@ -142,7 +142,8 @@ class _Ways:
         self.now: dict[str, str] = {}  # what a name of the graph means for the tokens that are left
         self.full = self.rows = self.chosen = ""
         self.asked = _asked(graph)
-        self.going = self.spared = ""  # (length, texts): 1 where a token goes on; and what is added to its share
+        self.going = ""  # (length, texts): 1 where a token goes on
+        self.spared = ""  # what is added to the share of each token that came so far
         shapes = [node for node in graph.node if node.op_type == "Shape" and node.input[0] == graph.input[0].name]
         self.texts, self.length = (
             next(shape.output[0] for shape in shapes if attribute(shape, "start", 0) == start) for start in (0, 1)
