@@ -201,7 +201,7 @@ def test_a_function_that_changed_under_a_run_is_refused(encoder: Path, gold: Pat
         ({"accumulate": 0}, "--accumulate must be at least 1"),
         ({"schedule": "power", "n": -1.0}, "--n must be above 0"),
         ({"schedule": "sigmoid", "k": 0.0}, "--k must be above 0"),
-        ({"schedule": "sigmoid", "k": float("inf")}, "--k must be a positive number"),
+        ({"schedule": "sigmoid", "k": float("inf")}, "--k must be a finite number"),
         ({"schedule": "0:0.5"}, "the points 0:0.5 schedule needs distilled data and there is none; give --distilled"),
     ],
 )
