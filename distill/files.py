@@ -245,9 +245,9 @@ def filling(path: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if trouble(error) is None:
+        told = trouble(error)
+        if told is None:
             raise
-        told = trouble(error) or ""
         raise InputError(f"cannot be written: {told.rpartition(': ')[2]}; {remedy}", path=path) from None
 
 

@@ -26,9 +26,10 @@ def _finite(number: str) -> float:
     return value
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, for `json`; InputError where one of two values under the same key would be dropped in silence."""
     found = dict(pairs)
-    if len(found) < len(pairs):  # Python would keep the last, and drop the others without a word
+    if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"the key {twice!r} stands twice in one object")
@@ -41,7 +42,7 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-_DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite, parse_int=_integer, object_pairs_hook=_once)
+_DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite, parse_int=_integer, object_pairs_hook=once)
 
 
 def dump_line(value: Any) -> str:

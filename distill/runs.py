@@ -10,7 +10,6 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from distill.errors import CallError, InputError
 from distill.files import filling, open_lines, refuse_stream, whole_or_not_at_all
 from distill.jsonl import dump_line, parse_line
+from distill.locks import locked
 
 IDENTITY = "identity"
 """The part of config.json that a second call on the same folder must agree with."""
@@ -59,22 +59,14 @@ class RunFolder:
         Where the system has no such locks, nothing keeps two calls apart.
         """
         try:
-            fcntl = import_module("fcntl")
-        except ImportError:
-            yield
-            return
-        file = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = locked(self.path)
         except BlockingIOError:
-            os.close(file)
             raise CallError(f"--out {self.path}: another call is training in it; wait for it, or end it") from None
-        except OSError:  # a file system without locks
-            pass
         try:
             yield
         finally:
-            os.close(file)
+            if lock is not None:
+                os.close(lock)
 
     def report(self) -> dict[str, Any] | None:
         """The report of a finished run, None before it is finished."""

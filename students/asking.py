@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from distill.errors import did_you_mean
+from distill.errors import InputError, did_you_mean
+from distill.jsonl import once
 from students.bundle_options import OFFSETS
 
 MOST_TEXTS = 10_000  # in one request; an empty text costs three bytes to send and much more to answer
@@ -62,6 +63,8 @@ def asked(body: bytes, limits: Limits) -> Question:
 def _parsed(body: bytes) -> Any:
     try:
         return _JSON.decode(body.removeprefix(BOM_UTF8).decode())
+    except InputError:
+        raise Refused(422, "a key stands twice in one object") from None
     except UnicodeDecodeError as error:
         raise Refused(400, f"the body is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -70,15 +73,7 @@ def _parsed(body: bytes) -> Any:
         raise Refused(400, "the body is not JSON that can be read: a number too long or brackets too deep") from None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; one of two texts under the same key would be dropped in silence."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise Refused(422, "a key stands twice in one object")
-    return found
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=_once)
+_JSON = json.JSONDecoder(object_pairs_hook=once)
 
 
 def _texts(row: dict[str, Any], limits: Limits) -> tuple[str, ...]:

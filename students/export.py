@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from distill.errors import CallError, InputError
 from distill.files import STREAM
 from distill.jsonl import document_to_json, dump_line
 from distill.libraries import resolve
+from distill.locks import locked
 from distill.progress import say
 from students.archive import is_archive, pack
 from students.bundle import (
@@ -207,7 +207,7 @@ def _staged(out: Path) -> Iterator[Path]:
         out.parent.mkdir(parents=True, exist_ok=True)
         _clear_up(out)
         fresh = Path(tempfile.mkdtemp(prefix=_STAGED.format(out.name), dir=out.parent))
-        lock = _locked(fresh)
+        lock = locked(fresh)
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror}", path=out) from None
     try:
@@ -238,25 +238,13 @@ def _clear_up(out: Path) -> None:
     """
     for left in out.parent.iterdir():
         if left.name.startswith(_STAGED.format(out.name)) and left.is_dir() and any(left.iterdir()):
-            lock = _locked(left)
+            try:
+                lock = locked(left)
+            except BlockingIOError:
+                continue
             if lock is not None:
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(lock)
-
-
-def _locked(folder: Path) -> int | None:
-    """An open file with the system's lock on a folder, which ends with the process; None where it cannot be had."""
-    try:
-        fcntl = import_module("fcntl")
-    except ImportError:
-        return None
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(file)
-        return None
-    return file
 
 
 def _version() -> str:
