@@ -69,7 +69,7 @@ def chunks_of(text: str, most: int, tokens: Tokens = estimated) -> list[Chunk]:
     starts = tokens(text)
     if len(starts) <= most:
         return [Chunk(0, text)]
-    units = list(_units(text, starts, most))
+    units = list(_units(text, starts, most, tokens))
     found: list[Chunk] = []
     first = 0
     while first < len(units):
@@ -89,17 +89,31 @@ class _Unit(NamedTuple):
     rank: int
 
 
-def _units(text: str, starts: Sequence[int], most: int) -> Iterator[_Unit]:
+def _units(text: str, starts: Sequence[int], most: int, tokens: Tokens) -> Iterator[_Unit]:
     """The text as words with the white space behind them; what has more than `most` tokens is divided all the same."""
     ranks = _ranks(text)
     edges = [0, *(start for start, _ in words(text) if start and _free(text, start)), len(text)]
     for start, end in pairwise(edges):
-        low, high = bisect_left(starts, start), bisect_left(starts, end)
-        while high - low > most:
-            cut = starts[low + most]
-            yield _Unit(start, cut, most, INSIDE)
-            start, low = cut, low + most  # noqa: PLW2901 - the rest of an endless word
-        yield _Unit(start, end, high - low, ranks.get(end, WORD))
+        count = bisect_left(starts, end) - bisect_left(starts, start)
+        if count <= most:
+            yield _Unit(start, end, count, ranks.get(end, WORD))
+            continue
+        for first, last, count in _pieces(text, (start, end), starts, most, tokens):
+            yield _Unit(first, last, count, ranks.get(end, WORD) if last == end else INSIDE)
+
+
+def _pieces(
+    text: str, word: tuple[int, int], starts: Sequence[int], most: int, tokens: Tokens
+) -> Iterator[tuple[int, int, int]]:
+    """An endless word as (start, end, tokens), counted alone: what is cut out of a word has tokens of its own."""
+    start, end = word
+    while start < end:
+        beyond = bisect_left(starts, start) + most
+        stop = min(max(starts[beyond], start + 1), end) if beyond < len(starts) else end
+        while len(alone := tokens(text[start:stop])) > most and stop > start + 1:
+            stop = start + max(alone[most], 1)
+        yield start, stop, len(alone)
+        start = stop
 
 
 def _free(text: str, at: int) -> bool:

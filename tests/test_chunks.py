@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from distill.errors import InputError, TeacherError
@@ -24,6 +24,7 @@ ALPHABET = st.sampled_from([*"ab .\n,;安。é\u0301'-", "Mr. ", "word ", "\n\n"
 
 
 @given(st.lists(ALPHABET, max_size=120).map("".join), st.integers(1, 12))
+@example("aaaaaaaaaaa.\u0301aa", 2)
 def test_chunks_hold_every_visible_character_once_and_are_short_enough(text: str, most: int) -> None:
     chunks = chunks_of(text, most)
     end = 0
