@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +81,18 @@ def test_a_word_is_found_wherever_it_stands_in_a_long_text(finder: Student) -> N
     for at, document in enumerate(finder.tag(texts)):
         (entity,) = document.entities
         assert entity.start == len(" ".join([*words[:at], ""])) and document.mention(entity) == "Oslo"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_word_is_found_at_every_place_of_a_text_of_300_pages(finder: Student) -> None:
+    filler = ["the", "umbrella", "hooliing,", "x1y2z3", "café", "東", "moved", "x.\n"]
+    words = [filler[at * at % 101 % len(filler)] for at in range(300 * 400)]
+    for turn in range(50):
+        planted = ["Oslo" if at % 50 == turn else word for at, word in enumerate(words)]
+        ends = list(accumulate(len(word) + 1 for word in planted))
+        [document] = finder.tag([" ".join(planted)])
+        assert [entity.start for entity in document.entities] == [end - 5 for end in ends[turn::50]]
 
 
 def test_a_word_between_endless_ones_is_found(finder: Student) -> None:
