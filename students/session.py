@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,9 @@ from students.engine import onnxruntime
 
 # The operator that reads one range from all rows of a call: with it, a row's answer depends on the others'.
 _RANGE_OF_ALL = b"DynamicQuantizeLinear"
+# The key by which a tensor, wherever in the graph, lies in another file, looked for in the working folder.
+_ELSEWHERE = b"location"
+_IDS, _FLOATS = "tensor(int64)", "tensor(float)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +60,23 @@ class Session:
 
 def session_of(model: bytes, path: Path, manifest: Manifest) -> Session:
     """A session on a bundle's model; InputError where it cannot be loaded or is not what the manifest says."""
+    if _ELSEWHERE in model:
+        raise InputError("keeps weights in another file, which no checksum covers; do not trust this bundle", path=path)
     try:
         engine = open_session(model, small_pairs=manifest.reduce_range)
     except Exception as error:  # noqa: BLE001 - the library's own classes, all of them Exceptions
         reason = str(error).splitlines()[0]
         message = f"onnxruntime {onnxruntime.__version__} cannot load it (opset {manifest.opset}): {reason}"
         raise InputError(message, path=path) from None
-    inputs, outputs = ([value.name for value in values] for values in (engine.get_inputs(), engine.get_outputs()))
+    inputs, outputs = ({each.name: each.type for each in own} for own in (engine.get_inputs(), engine.get_outputs()))
     exits = tuple(EXIT.format(layer) for layer in sorted(manifest.exits, key=int))
-    if inputs != ["input_ids"] or outputs != ["logits", *exits]:
+    if inputs != {"input_ids": _IDS} or list(outputs.items()) != [(name, _FLOATS) for name in ("logits", *exits)]:
         raise InputError(f"has inputs {inputs} and outputs {outputs}, not those of the manifest", path=path)
-    if engine.get_outputs()[0].shape[-1] not in (None, 2 * len(manifest.labels) + 1):
-        raise InputError("gives another number of tags than the manifest has labels for", path=path)
+    session = Session(engine, False, path, exits)
+    alike = _alike(session, START if exits else 0, 2 * len(manifest.labels) + 1)
     if manifest.case:
         _check_case(engine, path)
-    return Session(engine, _RANGE_OF_ALL not in model and _alike(engine, START if exits else 0), path, exits)
+    return replace(session, shared=alike and _RANGE_OF_ALL not in model)
 
 
 def _check_case(engine: onnxruntime.InferenceSession, path: Path) -> None:
@@ -83,12 +88,17 @@ def _check_case(engine: onnxruntime.InferenceSession, path: Path) -> None:
         raise InputError(message, path=path) from None
 
 
-def _alike(engine: onnxruntime.InferenceSession, mark: int) -> bool:
-    """Whether this machine's sums give a few rows the same bits together as alone, as they do on all we know."""
+def _alike(session: Session, mark: int, tags: int) -> bool:
+    """Whether this machine's sums give a few rows the same bits together as alone, as they do on all we know.
+
+    InputError where the graph does not run, or gives something else than logits.
+    """
     rows = np.array([[2, 0, 1, 4, 3], [2, 4, 4, 0, 3], [2, 1, 0, 1, 3]], np.int64) + mark
-    together = engine.run(None, {"input_ids": rows})[0]
-    alone = (engine.run(None, {"input_ids": row[None]})[0][0] for row in rows)
-    return all(np.array_equal(*pair, equal_nan=True) for pair in zip(together, alone, strict=True))
+    together, *alone = (session.logits(each) for each in (rows, *rows[:, None]))
+    if together.shape != (*rows.shape, tags):
+        message = f"gives logits of shape {together.shape} for ids of shape {rows.shape}, and the manifest's labels"
+        raise InputError(f"{message} need {tags} tags; export the bundle anew", path=session.path)
+    return np.array_equal(together, np.concatenate(alone), equal_nan=True)
 
 
 def open_session(model: bytes, threads: int = 1, small_pairs: bool = False) -> onnxruntime.InferenceSession:

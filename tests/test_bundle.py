@@ -9,8 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 from bundles import make_bundle, sign, word_graph
+from onnx import helper, numpy_helper
 
 from distill.errors import InputError
 from students.bundle import MANIFEST, Manifest, read_bundle, read_manifest
@@ -127,24 +130,55 @@ def test_folders_that_are_no_bundles_say_so(tmp_path: Path) -> None:
         read_manifest(tmp_path)
 
 
-def test_a_graph_that_reaches_for_another_file_or_has_another_shape_is_refused(tmp_path: Path) -> None:
-    import onnx
-
-    secret = tmp_path / "secret.bin"
-    secret.write_bytes(b"\0" * 4096)
+@pytest.mark.parametrize("where", ["initializer", "constant", "branch"])
+def test_a_graph_whose_weights_lie_in_another_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (tmp_path / "secret.bin").write_bytes(b"\0" * 4096)
     model = onnx.load_from_string(word_graph({"oslo": 1}, 3))
-    tensor = model.graph.initializer[0]
+    tensor, gather = model.graph.initializer.pop(), model.graph.node[0]
     tensor.ClearField("raw_data")
     tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value=str(secret))
-    outside = make_bundle(tmp_path / "outside", model.SerializeToString())
-    with pytest.raises(InputError, match=r"model\.onnx"):
-        Student.load(outside)
-    with pytest.raises(InputError, match="number of tags"):
-        Student.load(make_bundle(tmp_path / "tags", word_graph({"oslo": 1}, 5)))
-    broken = make_bundle(tmp_path / "broken", b"no graph")
-    with pytest.raises(InputError, match="cannot load"):
-        Student.load(broken)
+    tensor.external_data.add(key="location", value="secret.bin")
+    if where == "initializer":
+        model.graph.initializer.append(tensor)
+    elif where == "constant":
+        model.graph.node.insert(0, helper.make_node("Constant", [], ["table"], value=tensor))
+    else:
+        inside = helper.make_graph([gather], "inside", [], [helper.make_empty_tensor_value_info("logits")], [tensor])
+        model.graph.initializer.append(helper.make_tensor("true", onnx.TensorProto.BOOL, [], [True]))
+        either = helper.make_node("If", ["true"], ["logits"], then_branch=inside, else_branch=inside)
+        model.graph.node[0].CopyFrom(either)
+    bundle = make_bundle(tmp_path / "outside", model.SerializeToString())
+    monkeypatch.chdir(tmp_path)  # where the library would find it
+    with pytest.raises(InputError, match=r"model\.onnx: keeps weights in another file"):
+        Student.load(bundle)
+
+
+def _graph(change: Callable[[onnx.GraphProto], object]) -> bytes:
+    model = onnx.load_from_string(word_graph({"oslo": 1}, 5))
+    change(model.graph)
+    return bytes(model.SerializeToString())
+
+
+def _three_ids(graph: onnx.GraphProto) -> None:
+    graph.initializer[0].CopyFrom(numpy_helper.from_array(np.zeros((3, 5), np.float32), "table"))
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (word_graph({"oslo": 1}, 5), "need 3 tags"),
+        (_graph(lambda graph: graph.output[0].type.tensor_type.ClearField("shape")), "need 3 tags"),
+        (_graph(_three_ids), "cannot run a window"),
+        (_graph(lambda graph: setattr(graph.input[0].type.tensor_type.shape.dim[0], "dim_value", 1)), "cannot run"),
+        (_graph(lambda graph: setattr(graph.input[0].type.tensor_type, "elem_type", 6)), r"tensor\(int32\)"),
+        (b"no graph", "cannot load"),
+    ],
+)
+def test_a_graph_of_another_shape_is_refused(tmp_path: Path, model: bytes, said: str) -> None:
+    with pytest.raises(InputError, match=rf"model\.onnx: .*{said}"):
+        Student.load(make_bundle(tmp_path / "bundle", model))
 
 
 def test_a_signed_change_is_a_new_bundle(word_bundle: Path, tmp_path: Path) -> None:
