@@ -46,7 +46,14 @@ def command(app: typer.Typer, name: str, options: type, *, table: str | None = N
 def _options(key: str, options: type, given: dict[str, Any]) -> Any:
     clean = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     present = {name: value for name, value in clean.items() if value != ()}
-    return build(options, key, present, table_for(read_project(Path.cwd()), key, COMMANDS))
+    return build(options, key, present, table_for(read_project(_here()), key, COMMANDS))
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise CallError("the working folder is gone; change into one that is there") from None
 
 
 def reported(call: Callable[[], int | None]) -> int:

@@ -87,7 +87,7 @@ def open_lines(path: str | Path, errors: Literal["strict", "surrogateescape"] = 
         raise InputError(f"broken gzip file: {error}", path=path, line=number + 1) from None
     except BrokenFrame as error:
         raise InputError(f"broken zstandard file: {error}", path=path, line=number + 1) from None
-    except (IsADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise _unreadable(error, path) from None
 
 
@@ -97,7 +97,7 @@ def read_whole(path: str | Path, what: str = "file") -> str:
         return existing(path, what).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8 at byte {error.start}; convert the file first", path=path) from None
-    except (IsADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise _unreadable(error, path) from None
 
 
@@ -111,7 +111,8 @@ def read_toml(path: str | Path, what: str = "file") -> dict[str, Any]:
 
 def _unreadable(error: OSError, path: str | Path) -> InputError:
     folder = isinstance(error, IsADirectoryError)
-    return InputError("is a folder, expected a file" if folder else "cannot be read: permission denied", path=path)
+    why = "is a folder, expected a file" if folder else f"cannot be read: {str(error.strerror or error).lower()}"
+    return InputError(why, path=path)
 
 
 def is_utf16(line: bytes, first: bool = True) -> bool:

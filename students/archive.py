@@ -162,10 +162,10 @@ def _check_seal(path: Path) -> None:
     """What was read says the same as when it was packed; here whether it is the same, byte for byte."""
     with path.open("rb") as raw:
         left, digest = path.stat().st_size - len(seal("0" * 64)), hashlib.sha256()
-        while left > 0 and (data := raw.read(min(left, _CHUNK))):
+        while left > 0 and (data := _read(raw, min(left, _CHUNK), path)):
             digest.update(data)
             left -= len(data)
-        if raw.read() != seal(digest.hexdigest()):
+        if _read(raw, -1, path) != seal(digest.hexdigest()):
             raise InputError("damaged: its checksum does not hold; copy the bundle again", path=path)
 
 
@@ -188,6 +188,8 @@ def _read(stream: IO[bytes], size: int, path: Path) -> bytes:
 
 
 def _opened(path: Path) -> IO[bytes]:
+    if path.exists() and not path.is_file():
+        raise InputError("is a pipe or a device; a bundle is a folder or a file, which is read twice", path=path)
     try:
         return cast(IO[bytes], gzip.open(path, "rb"))
     except FileNotFoundError:

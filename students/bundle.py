@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import InputError
+from distill.files import real
 from students.archive import Member, is_archive, members
 
 FORMAT = 1
@@ -93,7 +94,7 @@ def read_manifest(folder: Path) -> Manifest:
     _check_plain(path)
     if path.stat().st_size > _LARGEST_MANIFEST:
         raise InputError("far too large for a manifest", path=path)
-    return _parsed(path.read_bytes(), path)
+    return _parsed(_read(path), path)
 
 
 def _parsed(raw: bytes, path: Path) -> Manifest:
@@ -167,8 +168,15 @@ def _check_name(name: str, path: Path) -> None:
 
 def _check_plain(path: Path, name: str = MANIFEST) -> None:
     """InputError where a bundle's file is a link, or lies in one."""
-    if path.resolve() != path.parents[name.count("/")].resolve() / name:
+    if real(path) != real(path.parents[name.count("/")]) / name:
         raise InputError("is a link; a bundle holds plain files", path=path)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path=path) from None
 
 
 def read_file(folder: Path, manifest: Manifest, name: str) -> bytes:
@@ -180,7 +188,7 @@ def read_file(folder: Path, manifest: Manifest, name: str) -> bytes:
     size = path.stat().st_size
     if size != row["size"]:
         raise InputError(f"damaged: {size} bytes instead of {row['size']}; copy the bundle again", path=path)
-    data = path.read_bytes()
+    data = _read(path)
     if hashlib.sha256(data).hexdigest() != row["sha256"]:
         raise InputError("damaged: its checksum does not hold; copy the bundle again", path=path)
     return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import tarfile
 import tracemalloc
@@ -173,3 +174,7 @@ def test_what_is_no_archive_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"[Nn]ot a gzipped file"):
         read_bundle(plain)
     assert archive.is_archive(plain)
+    pipe = tmp_path / "pipe.tar.gz"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="is a pipe"):
+        read_bundle(pipe)

@@ -16,7 +16,7 @@ from bundles import make_bundle, sign, word_graph
 from onnx import helper, numpy_helper
 
 from distill.errors import InputError
-from students.bundle import MANIFEST, Manifest, read_bundle, read_manifest
+from students.bundle import MANIFEST, Manifest, entry, read_bundle, read_file, read_manifest
 from students.runtime import Student
 
 FILES = ("manifest.json", "model.onnx", "tokenizer.json", "selftest.jsonl", "README.md")
@@ -45,9 +45,22 @@ def test_every_bit_of_the_manifest_counts(word_bundle: Path, tmp_path: Path) -> 
             read_manifest(folder)
 
 
+def _ringed(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs /proc")
+def test_a_file_that_the_disk_does_not_give_is_named(word_bundle: Path) -> None:
+    here = Path("/proc/self")
+    manifest = replace(read_manifest(word_bundle), files={"mem": entry(b"")})
+    with pytest.raises(InputError, match="mem: cannot be read: Input/output error"):
+        read_file(here, manifest, "mem")
+
+
 def test_a_missing_a_shortened_and_a_linked_file_are_refused(word_bundle: Path, tmp_path: Path) -> None:
     changes: list[Callable[[Path], object]] = [
-        Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-1]), _relinked,
+        Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-1]), _relinked, _ringed,
     ]  # fmt: skip
     for number, change in enumerate(changes):
         folder = shutil.copytree(word_bundle, tmp_path / str(number))

@@ -55,6 +55,11 @@ def mistake(ended: Ended) -> str:
     return ended.err
 
 
+def test_a_working_folder_that_is_gone_is_one_line(call: Call, tmp_path: Path) -> None:
+    tmp_path.rmdir()
+    assert "the working folder is gone" in mistake(call("schedules"))
+
+
 def test_a_missing_value_names_the_option_the_key_and_init(call: Call) -> None:
     said = mistake(call("label texts.jsonl"))
     assert "--out" in said and "[label] in ner-distill.toml" in said and "ner-distill init" in said

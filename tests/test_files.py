@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from distill.calibration import read_calibration
 from distill.errors import InputError
-from distill.files import first_lines, in_place, open_lines, stem, whole_or_not_at_all
+from distill.files import first_lines, in_place, open_lines, read_whole, stem, whole_or_not_at_all
 from distill.labels import read_labels
 from distill.studies.options import StudyOptions
 from distill.studies.plan import read_plan
@@ -83,6 +84,21 @@ def test_a_folder_and_a_missing_file_are_one_line(tmp_path: Path) -> None:
         list(open_lines(tmp_path))
     with pytest.raises(InputError, match="no such file"):
         list(open_lines(tmp_path / "absent"))
+
+
+UNREADABLE = Path("/proc/self/mem")  # a file that opens, and gives an error of the disk when it is read
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="needs /proc")
+def test_a_file_that_the_disk_does_not_give_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="mem: cannot be read: input/output error"):
+        list(open_lines(UNREADABLE))
+    with pytest.raises(InputError, match="mem: cannot be read: input/output error"):
+        read_whole(UNREADABLE)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        with pytest.raises(InputError, match="s: cannot be read: no such device"):
+            list(open_lines(tmp_path / "s"))
 
 
 def test_a_failure_while_writing_leaves_what_was_there(tmp_path: Path) -> None:
