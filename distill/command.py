@@ -67,7 +67,8 @@ def reported(call: Callable[[], int | None]) -> int:
         print(f"ner-distill: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("ner-distill: interrupted; the same command goes on where it was", file=sys.stderr)
+        says = "the same command begins anew; train, rait and batch go on where they were"
+        print(f"ner-distill: interrupted; {says}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         _forget_stdout()

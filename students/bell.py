@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 
 
 class Bell:
@@ -21,7 +22,8 @@ class Bell:
         self._ended.append((future, error))
         if not self._rung:
             self._rung = True
-            future.get_loop().call_soon_threadsafe(self._settle)
+            with suppress(RuntimeError):  # the loop is closed: the service was stopped in a hurry, and nobody waits
+                future.get_loop().call_soon_threadsafe(self._settle)
 
     def _settle(self) -> None:
         self._rung = False  # before looking: whoever rings from here on wakes the loop once more

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Iterable, Iterator
+from io import TextIOWrapper
 from pathlib import Path
 
 from distill.document import Document
@@ -23,6 +25,9 @@ def rows(path: Path, form: str | None = None) -> Iterator[Row]:
     stream = once(path) and form != "conll"
     found = line_rows(open_lines(path, "surrogateescape"), path, form) if stream else read_rows(path, form)
     return (row for row in found if row is not None)
+
+
+_FEED = "intake"
 
 
 class _Weighed(queue.Queue[Row | BaseException | None]):
@@ -64,7 +69,7 @@ def arriving(items: Iterable[Row], most: int = 1024) -> Iterator[list[Row]]:
         except BaseException as error:  # noqa: BLE001 - handed over and raised by the reader
             arrived.put(error)
 
-    threading.Thread(target=feed, daemon=True, name="intake").start()
+    threading.Thread(target=feed, daemon=True, name=_FEED).start()
     while True:
         chunk = [arrived.get()]
         weight = _weight(chunk[0])
@@ -79,3 +84,13 @@ def arriving(items: Iterable[Row], most: int = 1024) -> Iterator[list[Row]]:
                 return
             if isinstance(item, BaseException):
                 raise item
+
+
+def let_go() -> None:
+    """Leave standard input to the thread that may still wait for it.
+
+    The thread holds its lock meanwhile, and Python, which closes it as it ends, would abort.
+    """
+    if isinstance(sys.stdin, TextIOWrapper) and any(each.name == _FEED for each in threading.enumerate()):
+        sys.stdin.detach()
+        sys.stdin = None

@@ -18,7 +18,7 @@ from distill.jsonl import dump_line
 from distill.progress import say
 from distill.rejects import BadRow
 from students.bundle_options import PredictOptions
-from students.intake import arriving, rows
+from students.intake import arriving, let_go, rows
 from students.markup import plain, renderer
 from students.runtime import Student
 from students.thresholds import thresholds
@@ -95,6 +95,10 @@ def predict(options: PredictOptions) -> PredictReport:
                 write(drawn.part(document))
                 documents, entities = documents + 1, entities + len(document.entities)
             write(drawn.tail())
+    except BaseException:
+        if _from_stream(options):
+            let_go()
+        raise
     finally:
         rejects.close()
     if not documents and not rejects.count:

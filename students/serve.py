@@ -62,6 +62,7 @@ def serve(options: ServeOptions) -> ServeReport:
         with _stopped_by_signals(server):
             say(f"{options.bundle} answers at {address(listener)} with {threads} threads; Ctrl-C stops it")
             server.run(sockets=[listener])
+            service.turns.close()  # a second Ctrl-C ends the server before it does so itself
     metrics = service.metrics
     return ServeReport(metrics.requests.total(), metrics.texts, metrics.faults)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -134,6 +135,20 @@ def test_a_slow_stream_is_answered_line_by_line(word_bundle: Path) -> None:
             assert (row["id"], row["text"]) == (f"stdin-{number}", f"to {word}")
         process.stdin.close()
         assert process.wait(30) == 0
+
+
+def test_a_stream_that_is_interrupted_while_one_waits_for_more_ends_in_one_line(word_bundle: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    call, pipe = [sys.executable, "-m", "cli", "predict", str(word_bundle), "-"], subprocess.PIPE
+    with subprocess.Popen(call, stdin=pipe, stdout=pipe, stderr=pipe, env=environment) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdin.write(b"to Oslo\n")
+        process.stdin.flush()
+        assert b"Oslo" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        said = process.stderr.read()
+        assert said.startswith(b"ner-distill: interrupted; the same command begins anew") and said.count(b"\n") == 1
 
 
 @pytest.mark.parametrize("form", ["conll", "table", "html"])

@@ -267,6 +267,34 @@ def test_sigterm_finishes_what_is_in_hand_and_ends_well(word_bundle: Path) -> No
         assert process.stderr.read() == ""
 
 
+HURRIED = f"""
+import threading, time
+from students.runtime import Student
+reads = Student.taken_apart
+Student.taken_apart = lambda *given: (time.sleep(2), reads(*given))[1]
+{PROGRAM}
+print([each.name for each in threading.enumerate()])
+"""
+
+
+def test_two_signals_end_it_at_once_and_its_threads_too(word_bundle: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", HURRIED, str(word_bundle)]
+    with subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr and process.stdout
+        port = int(process.stderr.readline().partition("127.0.0.1:")[2].partition("/")[0])
+        with Caller(port) as call, call.begun(body := b'{"text": "Oslo"}', len(body)):
+            until(lambda: call("/health").json["in_hand"] == 1)
+            process.send_signal(signal.SIGINT)
+            until(lambda: _refuses(call))
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+        assert process.stdout.read().endswith(" requests, 0 texts\n['MainThread']\n")
+        assert process.stderr.read() == ""
+
+
 def _refuses(call: Caller) -> bool:
     try:
         socket.create_connection(("127.0.0.1", call.port), timeout=5).close()
