@@ -14,6 +14,7 @@ from distill.files import open_lines, stem, whole_or_not_at_all
 
 DOCUMENT_KEYS = frozenset({"id", "text", "entities", "meta"})
 _OTHERS = frozenset({"label", "labels", "spans", "ents", "annotations"})  # where Doccano, spaCy and CLUENER have theirs
+_UNITS = ("utf8", "utf16")  # what offsets count where somebody asked `predict` or the service for it, by the meta
 _DIGITS = 4000  # of an integer; Python itself reads no more than 4,300, and advises to change that
 _NO_ARRAY = "; a JSON array is no JSONL: write an object a line, as `jq -c '.[]'` does"
 ENTITY_KEYS = frozenset({"start", "end", "label", "score", "fragments", "how"})
@@ -150,7 +151,12 @@ def document_from_json(row: dict[str, Any], fallback_id: str = "") -> Document:
     if clash is not None:
         raise InputError(f'"{clash}" stands beside "meta" and in it, with two values; one of them would be lost')
     identity = fallback_id if identity is None else str(identity)
-    return Document(identity, text, tuple(entity_from_json(entity) for entity in entities), {**extra, **meta})
+    kept = {**extra, **meta}
+    if kept.get("offsets") in _UNITS:
+        unit = kept.pop("offsets")
+        if entities and not text.isascii():
+            raise InputError(f"meta says that offsets count {unit}; give code points (`predict --offsets codepoint`)")
+    return Document(identity, text, tuple(entity_from_json(entity) for entity in entities), kept)
 
 
 def _refuse_other_spans(extra: dict[str, Any]) -> None:

@@ -161,3 +161,13 @@ def test_a_discontinuous_mention_joins_its_fragments() -> None:
     text = "fingers swelled up and hurt"
     entity = Entity(0, 27, "ADE", None, (Span(0, 7), Span(23, 27)))
     assert Document("a", text, (entity,)).mention(entity) == "fingers hurt"
+
+
+@pytest.mark.parametrize("unit", ["utf8", "utf16"])
+def test_offsets_that_count_something_else_are_not_read_as_code_points(unit: str) -> None:
+    row = {"id": "a", "text": "\U0001f600 Oslo fell", "entities": [[3, 7, "LOC"]], "meta": {"offsets": unit}}
+    with pytest.raises(InputError, match=f"offsets count {unit}; give code points"):
+        document_from_json(row)
+    for harmless in (row | {"entities": []}, row | {"text": "To Oslo it is"}):
+        assert document_from_json(harmless).meta == {}  # what is said of it later holds for code points
+    assert document_from_json(row | {"meta": {"offsets": "codepoint"}}).meta
