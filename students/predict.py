@@ -118,10 +118,20 @@ def _inputs(options: PredictOptions) -> list[Iterable[Row]]:
     if options.text is not None and options.inputs:
         raise CallError("give --text or files, not both")
     if options.text is not None:
-        return [[Document("text", options.text)]]
+        return [[Document("text", _as_typed(options.text))]]
     if not options.inputs and (sys.stdin is None or sys.stdin.closed):
         raise CallError("predict needs something to tag: files, --text, or a stream, and standard input is closed")
     return [rows(existing(path), options.source) for path in options.inputs or (Path(STREAM),)]
+
+
+def _as_typed(text: str) -> str:
+    """`--text` as UTF-8, also where Python took its bytes for ASCII; CallError where they are neither."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeEncodeError:  # half an emoji, which no shell gives
+        return text
+    except UnicodeDecodeError as error:
+        raise CallError(f"--text is not UTF-8 at byte {error.start}; put it into a file, and convert that") from None
 
 
 def _from_stream(options: PredictOptions) -> bool:

@@ -123,6 +123,16 @@ def test_bad_rows_of_a_folder_of_shards_are_no_end_either(word_bundle: Path, tmp
     assert wanted == ["b-1", "b-2"]  # rows are counted through all shards: labelling goes on by their number
 
 
+def test_a_text_from_the_shell_is_utf8_whatever_python_took_it_for(
+    word_bundle: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    typed = "to Oslo und Z\xfcrich".encode()
+    predict(PredictOptions(bundle=word_bundle, text=typed.decode("ascii", "surrogateescape")))
+    assert json.loads(capfdbinary.readouterr().out)["text"] == "to Oslo und Z\xfcrich"
+    with pytest.raises(CallError, match="--text is not UTF-8 at byte 1;"):
+        predict(PredictOptions(bundle=word_bundle, text=b"Z\xfcrich".decode("utf-8", "surrogateescape")))
+
+
 def test_a_slow_stream_is_answered_line_by_line(word_bundle: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     call = [sys.executable, "-c", PROGRAM, str(word_bundle)]
