@@ -38,8 +38,8 @@ _KINDS = {
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the path's name is that of a bundle in one file."""
-    return path.name.endswith(SUFFIX)
+    """Whether the path's name is that of a bundle in one file; some sticks keep only capitals."""
+    return path.name.lower().endswith(SUFFIX)
 
 
 @dataclass(frozen=True)

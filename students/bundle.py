@@ -16,7 +16,7 @@ from typing import Any
 
 from distill.errors import InputError
 from distill.files import real
-from students.archive import Member, is_archive, members
+from students.archive import SUFFIX, Member, is_archive, members
 
 FORMAT = 1
 MANIFEST, MODEL, TOKENIZER, SELFTEST, CARD = (
@@ -89,6 +89,8 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not folder.exists():
         raise InputError("no such bundle", path=folder)
+    if folder.is_file():
+        raise InputError(f"not a bundle: a file, and its name does not end in {SUFFIX}", path=folder)
     if not path.is_file():
         raise InputError(f"not a bundle: no {MANIFEST} in it; `ner-distill export` makes one", path=folder)
     _check_plain(path)

@@ -183,7 +183,7 @@ def _check_finished(run: Path) -> None:
 
 
 def _check_target(out: Path) -> None:
-    if str(out) == STREAM or (out.suffix in _OTHER_ARCHIVES and not is_archive(out)):
+    if str(out) == STREAM or (out.suffix.lower() in _OTHER_ARCHIVES and not is_archive(out)):
         raise CallError(f"--out {out}: a bundle is a folder, or one file whose name ends in .tar.gz")
     nearest = next(each for each in (out.absolute(), *out.absolute().parents) if each.exists())
     if not os.access(nearest if nearest != out.absolute() else nearest.parent, os.W_OK):  # said before minutes of work

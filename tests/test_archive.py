@@ -43,6 +43,10 @@ def test_one_file_answers_as_the_folder_does_and_passes_its_selftest(
     assert next(read_jsonl(out)).entities == Student.load(tiny_bundle).tag([text])[0].entities
 
 
+def test_the_name_of_one_file_may_be_in_capitals(packed: Path, tmp_path: Path) -> None:
+    assert read_manifest(Path(shutil.copy(packed, tmp_path / "B.TAR.GZ"))) == read_manifest(packed)
+
+
 def test_equal_bundles_are_equal_bytes_and_any_tar_unpacks_them(
     packed: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
@@ -174,6 +178,8 @@ def test_what_is_no_archive_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"[Nn]ot a gzipped file"):
         read_bundle(plain)
     assert archive.is_archive(plain)
+    with pytest.raises(InputError, match=r"plain: not a bundle: a file, and its name does not end in \.tar\.gz"):
+        read_bundle(plain.rename(tmp_path / "plain"))
     pipe = tmp_path / "pipe.tar.gz"
     os.mkfifo(pipe)
     with pytest.raises(InputError, match="is a pipe"):

@@ -236,7 +236,7 @@ def test_what_export_cannot_check_it_refuses(tiny_run: Path, tmp_path: Path) -> 
     assert (taken / "thesis.txt").exists() and not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
 
 
-@pytest.mark.parametrize("name", ["b.zip", "b.tgz", "b.tar", "-"])
+@pytest.mark.parametrize("name", ["b.zip", "b.tgz", "B.TGZ", "b.tar", "-"])
 def test_a_name_that_promises_another_archive_is_refused(tiny_run: Path, tmp_path: Path, name: str) -> None:
     out = tmp_path / name if name != "-" else Path(name)
     with pytest.raises(CallError, match=r"a bundle is a folder, or one file whose name ends in \.tar\.gz"):
