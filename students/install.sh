@@ -13,8 +13,8 @@ if [ -e "$env" ]; then
     exit 2
 fi
 
-# Nothing is installed before the manifest's checksums hold.
-"$python" - "$here" <<'CHECK'
+# Nothing is installed before the manifest's checksums hold. -I: nor is a module run that lies about in the working folder.
+"$python" -I - "$here" <<'CHECK'
 import hashlib, json, pathlib, sys
 here = pathlib.Path(sys.argv[1])
 manifest = json.loads((here / "manifest.json").read_text(encoding="utf-8"))
@@ -25,7 +25,7 @@ for name in sorted({*listed, *(f"wheels/{path.name}" for path in (here / "wheels
         sys.exit(f"{path}: missing, damaged or not listed in manifest.json; copy the bundle again")
 CHECK
 
-"$python" -m venv "$env"
-"$env/bin/python" -m pip --isolated install --quiet --disable-pip-version-check --no-cache-dir \
+"$python" -I -m venv "$env"
+"$env/bin/python" -I -m pip --isolated install --quiet --disable-pip-version-check --no-cache-dir \
     --no-index --no-deps "$here"/wheels/*.whl
 echo "installed; next: $env/bin/ner-distill selftest $here"

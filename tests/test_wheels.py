@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -59,6 +60,20 @@ def test_a_platform_without_wheels_is_a_mistake(tmp_path: Path) -> None:
             check_wanted(None, python)
     for platform in ("win_amd64", "manylinux2014_x86_64", "linux_x86_64", "macosx_11_0_arm64", "musllinux_1_2_x86_64"):
         check_wanted(platform, "3.12")
+
+
+def test_nothing_is_run_before_the_checksums_hold(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    (bundle / "wheels").mkdir(parents=True)
+    shutil.copy(Path(runtime.__file__).with_name("install.sh"), bundle)
+    own_wheel(bundle / "wheels")
+    (bundle / "manifest.json").write_text('{"files": {}}', encoding="utf-8")
+    for name in ("json.py", "hashlib.py", "pathlib.py"):
+        (bundle / name).write_text("print('run'); raise SystemExit", encoding="utf-8")
+    call, environment = ["sh", "install.sh", "env"], {**os.environ, "PYTHON": sys.executable}
+    done = subprocess.run(call, cwd=bundle, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "") and "damaged or not listed in manifest.json" in done.stderr
+    assert not (bundle / "env").exists()
 
 
 SEALED = """
