@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from distill.clashes import keep_apart, named
 from distill.document import Document
-from distill.errors import CallError, InputError
+from distill.errors import CallError
 from distill.files import STREAM, existing, in_place, once, whole_or_not_at_all
 from distill.intake import Row
 from distill.jsonl import dump_line
@@ -34,6 +34,7 @@ class Rejects:
     file: Path | None
     count: int = 0
     _out: TextIO | None = field(default=None, repr=False)
+    _whole: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def add(self, row: BadRow) -> None:
         """Count and keep one row."""
@@ -42,18 +43,17 @@ class Rejects:
             say(f"{row.source}:{row.line}: {row.reason}; left out")
             return
         if self._out is None:
-            try:
-                self._out = self.file.open("w", encoding="utf-8", newline="\n")
-            except OSError as error:
-                raise InputError(f"cannot be written: {error.strerror}", path=self.file) from None
+            self._out = self._whole.enter_context(whole_or_not_at_all(self.file))
         said = {"source": row.source, "line": row.line, "error": row.reason, "raw": row.raw}
         self._out.write(dump_line(said) + "\n")
 
-    def close(self) -> None:
-        """Finish the file, and take one away that an earlier call left."""
-        if self._out is not None:
-            self._out.close()
-        elif self.file is not None:
+    def __enter__(self) -> Rejects:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Finish the file, or take one away that an earlier call left; neither where no answer appears."""
+        self._whole.__exit__(*error)
+        if self._out is None and self.file is not None and error[0] is None:
             with suppress(OSError):
                 self.file.unlink()
 
@@ -88,7 +88,7 @@ def predict(options: PredictOptions) -> PredictReport:
     drawn = renderer(options.format, student.manifest.labels, options.offsets)
     documents = entities = 0
     try:
-        with _target(options.out) as write:
+        with rejects, _target(options.out) as write:
             write(drawn.head())
             _invited(options)
             for document in _tagged(student, inputs, options, rejects):
@@ -99,8 +99,6 @@ def predict(options: PredictOptions) -> PredictReport:
         if _from_stream(options):
             let_go()
         raise
-    finally:
-        rejects.close()
     if not documents and not rejects.count:
         say("the input holds no documents")
     written = rejects.file if rejects.count else None

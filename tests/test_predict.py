@@ -107,6 +107,21 @@ def test_with_out_bad_rows_go_to_a_file_of_their_own(word_bundle: Path, tmp_path
     assert not report.rejected_file.exists()
 
 
+@pytest.mark.parametrize("begins", [b'{"text": "Oslo"}\n', b"no row\n"])
+def test_a_call_that_breaks_off_leaves_both_files_of_an_earlier_one(
+    word_bundle: Path, tmp_path: Path, begins: bytes
+) -> None:
+    path, out, broken = tmp_path / "in.jsonl", tmp_path / "out.jsonl", tmp_path / "broken.jsonl.gz"
+    path.write_bytes(BAD)
+    predict(PredictOptions(bundle=word_bundle, inputs=(path,), out=out))
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    broken.write_bytes(gzip.compress(begins * 10_000)[:-9])
+    with pytest.raises(InputError, match="broken gzip file"):
+        predict(PredictOptions(bundle=word_bundle, inputs=(broken,), source="jsonl", out=out))
+    broken.unlink()
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+
+
 def test_bad_rows_of_a_folder_of_shards_are_no_end_either(word_bundle: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "shards", tmp_path / "out.jsonl"
     folder.mkdir()
