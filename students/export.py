@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from distill.cores import cores, instruction_set
 from distill.errors import CallError, InputError
-from distill.files import STREAM
+from distill.files import STREAM, real
 from distill.jsonl import document_to_json, dump_line
 from distill.libraries import resolve
 from distill.locks import locked
@@ -86,6 +86,8 @@ def export(options: ExportOptions) -> ExportReport:
     if (options.platform or options.python_version) and not options.wheels:
         raise CallError("--platform and --python-version are those of --wheels; add it")
     check_wanted(options.platform, options.python_version)
+    if options.out.is_symlink():
+        options = replace(options, out=real(options.out))  # a link stays one
     _check_target(options.out)
     _check_finished(options.run)
     wait_without_spinning()
@@ -193,6 +195,8 @@ def _check_target(out: Path) -> None:
             read_manifest(out)
         except InputError:
             raise CallError(f"--out {out} exists and is no bundle; give a new name") from None
+    elif os.path.ismount(out):
+        raise CallError(f"--out {out} is where a disk is mounted, and cannot be replaced; give a name in it")
     elif out.is_file() or (out.is_dir() and any(out.iterdir()) and (is_archive(out) or not (out / MANIFEST).is_file())):
         raise CallError(f"--out {out} exists and is no bundle; give a new name")
 
@@ -217,18 +221,28 @@ def _staged(out: Path) -> Iterator[Path]:
             shutil.rmtree(fresh)
             return
         fresh.chmod(0o755)
-        old = out.with_name(f".{out.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if out.exists():
-            out.rename(old)
-        fresh.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
+        _put(fresh, out)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     finally:
         if lock is not None:
             os.close(lock)
+
+
+def _put(fresh: Path, out: Path) -> None:
+    """Let a folder take the place of `out`, which stays where the system does not let it."""
+    old = out.with_name(f".{out.name}.old")
+    try:
+        shutil.rmtree(old, ignore_errors=True)
+        if out.exists():
+            out.rename(old)
+        fresh.rename(out)
+    except OSError as error:
+        if old.exists() and not out.exists():
+            old.rename(out)
+        raise InputError(f"cannot be written: {error.strerror}; give a new name", path=out) from None
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _clear_up(out: Path) -> None:

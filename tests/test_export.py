@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -278,6 +279,36 @@ def test_what_a_killed_export_left_is_cleared_away_and_nothing_else(tiny_run: Pa
     export_tiny(tiny_run, tmp_path / name)
     os.close(lock)
     assert {path.name for path in tmp_path.iterdir()} == {name, held.name, other.name}
+
+
+@pytest.mark.parametrize("name", ["bundle", "bundle.tar.gz"])
+def test_a_link_stays_one_and_its_bundle_is_replaced(tiny_run: Path, tmp_path: Path, name: str) -> None:
+    link, target = tmp_path / f"now-{name}", tmp_path / name
+    link.symlink_to(name)
+    for precision in ("int8", "fp32"):
+        export_tiny(tiny_run, link, precision=precision)
+        assert link.is_symlink() and read_manifest(target).precision == precision
+        assert {path.name for path in tmp_path.iterdir()} == {name, link.name}
+
+
+def test_an_older_bundle_stays_where_a_new_one_cannot_take_its_place(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = export_tiny(tiny_run, tmp_path / "bundle")
+    before, rename = read_manifest(out), Path.rename
+
+    def busy(path: Path, target: Path) -> Path:
+        if target == out and ".export-" in path.name:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", busy)
+    with pytest.raises(InputError, match="bundle: cannot be written: Device or resource busy"):
+        export_tiny(tiny_run, out, precision="fp32")
+    assert read_manifest(out) == before and [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    monkeypatch.setattr("os.path.ismount", lambda path: path == out)
+    with pytest.raises(CallError, match="where a disk is mounted"):
+        export(ExportOptions(run=tiny_run, out=out))
 
 
 def test_a_run_that_is_still_training_is_not_exported_by_mistake(tiny_run: Path, tmp_path: Path) -> None:
