@@ -67,7 +67,7 @@ def reported(call: Callable[[], int | None]) -> int:
         print(f"ner-distill: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        says = "the same command begins anew; train, rait and batch go on where they were"
+        says = "the same command begins anew; train, rait tune and batch go on where they were"
         print(f"ner-distill: interrupted; {says}", file=sys.stderr)
         return 130
     except BrokenPipeError:

@@ -101,11 +101,11 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _parsed(raw: bytes, path: Path) -> Manifest:
     try:
-        row = json.loads(raw)
+        manifest = _manifest(json.loads(raw), path)
+        sound = manifest.rendered() == raw
     except (ValueError, RecursionError) as error:
         raise InputError(f"damaged: not JSON ({error}); copy the bundle again", path=path) from None
-    manifest = _manifest(row, path)
-    if manifest.rendered() != raw:
+    if not sound:
         raise InputError("damaged: its checksum does not hold; copy the bundle again", path=path)
     return manifest
 

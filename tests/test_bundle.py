@@ -136,6 +136,16 @@ def test_a_manifest_that_makes_no_sense_is_one_clear_error(
         read_manifest(tmp_path)
 
 
+def test_a_manifest_nested_so_deeply_that_it_is_read_and_not_written_is_refused(
+    word_bundle: Path, tmp_path: Path
+) -> None:
+    row = json.dumps(_row(read_manifest(word_bundle)) | {"scores": {"deep": "HERE"}})
+    for depth in range(700, 1000):
+        (tmp_path / MANIFEST).write_text(row.replace('"HERE"', "[" * depth + "]" * depth), encoding="utf-8")
+        with pytest.raises(InputError, match="damaged"):
+            read_manifest(tmp_path)
+
+
 def test_folders_that_are_no_bundles_say_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such bundle"):
         read_manifest(tmp_path / "nowhere")
