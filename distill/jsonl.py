@@ -15,6 +15,7 @@ from distill.files import open_lines, stem, whole_or_not_at_all
 DOCUMENT_KEYS = frozenset({"id", "text", "entities", "meta"})
 _OTHERS = frozenset({"label", "labels", "spans", "ents", "annotations"})  # where Doccano, spaCy and CLUENER have theirs
 _UNITS = ("utf8", "utf16")  # what offsets count where somebody asked `predict` or the service for it, by the meta
+_DEEPEST = 100  # lists and objects in one another; Python writes some 1,000, less what is open at the time
 _DIGITS = 4000  # of an integer; Python itself reads no more than 4,300, and advises to change that
 _NO_ARRAY = "; a JSON array is no JSONL: write an object a line, as `jq -c '.[]'` does"
 ENTITY_KEYS = frozenset({"start", "end", "label", "score", "fragments", "how"})
@@ -152,11 +153,23 @@ def document_from_json(row: dict[str, Any], fallback_id: str = "") -> Document:
         raise InputError(f'"{clash}" stands beside "meta" and in it, with two values; one of them would be lost')
     identity = fallback_id if identity is None else str(identity)
     kept = {**extra, **meta}
+    _check_depth(kept)
     if kept.get("offsets") in _UNITS:
         unit = kept.pop("offsets")
         if entities and not text.isascii():
             raise InputError(f"meta says that offsets count {unit}; give code points (`predict --offsets codepoint`)")
     return Document(identity, text, tuple(entity_from_json(entity) for entity in entities), kept)
+
+
+def _check_depth(value: dict[str, Any]) -> None:
+    """InputError for what could be read here and not be written where more calls are open."""
+    level: list[Any] = [value]
+    for _ in range(_DEEPEST):
+        inside = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [each for several in inside for each in several]
+        if not level:
+            return
+    raise InputError(f"nested more than {_DEEPEST} deep")
 
 
 def _refuse_other_spans(extra: dict[str, Any]) -> None:

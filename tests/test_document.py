@@ -171,3 +171,13 @@ def test_offsets_that_count_something_else_are_not_read_as_code_points(unit: str
     for harmless in (row | {"entities": []}, row | {"text": "To Oslo it is"}):
         assert document_from_json(harmless).meta == {}  # what is said of it later holds for code points
     assert document_from_json(row | {"meta": {"offsets": "codepoint"}}).meta
+
+
+def test_what_is_nested_too_deeply_to_be_written_everywhere_is_refused() -> None:
+    for depth, sound in ((90, True), (101, False), (500, False), (950, False)):
+        line = '{"text": "Oslo", "more": ' + "[" * depth + "]" * depth + "}"
+        if sound:
+            assert document_from_json(parse_line(line)).meta
+        else:
+            with pytest.raises(InputError, match="nested"):
+                document_from_json(parse_line(line))
