@@ -5,6 +5,7 @@ A fault is told by its kind and its place in the code, never by its message: tha
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import time
@@ -59,6 +60,10 @@ class Gate:
             else:
                 asks = {"www-authenticate": "Bearer"}
                 await answer(dressed, 401, "a token is needed: Authorization: Bearer TOKEN", asks)
+        except asyncio.CancelledError:  # stopped in a hurry
+            if not status:
+                await answer(dressed, 503, "the service is stopping", {"Retry-After": "5"})
+            raise
         except Exception as error:  # noqa: BLE001 - the last place where a fault can be kept from quoting texts
             self._metrics.fault()
             say(told(error))

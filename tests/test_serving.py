@@ -285,12 +285,12 @@ def test_two_signals_end_it_at_once_and_its_threads_too(word_bundle: Path) -> No
     ) as process:
         assert process.stderr and process.stdout
         port = int(process.stderr.readline().partition("127.0.0.1:")[2].partition("/")[0])
-        with Caller(port) as call, call.begun(body := b'{"text": "Oslo"}', len(body)):
+        with Caller(port) as call, call.begun(body := b'{"text": "Oslo"}', len(body)) as line:
             until(lambda: call("/health").json["in_hand"] == 1)
             process.send_signal(signal.SIGINT)
             until(lambda: _refuses(call))
             process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 0
+            assert b" 503 " in line.recv(4096) and process.wait(30) == 0
         assert process.stdout.read().endswith(" requests, 0 texts\n['MainThread']\n")
         assert process.stderr.read() == ""
 
