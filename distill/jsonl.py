@@ -66,7 +66,7 @@ def dump_line(value: Any) -> str:
 def parse_line(line: str, path: str | Path | None = None, number: int | None = None) -> dict[str, Any]:
     """One JSON object, or an InputError with the place."""
     try:
-        value = _DECODER.decode(line)
+        value = _DECODER.decode(line.removeprefix("\ufeff"))  # the mark of a file that was put behind another
     except InputError as error:
         raise error.at(path, number) if path else error from None
     except (ValueError, RecursionError) as error:

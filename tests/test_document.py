@@ -181,3 +181,9 @@ def test_what_is_nested_too_deeply_to_be_written_everywhere_is_refused() -> None
         else:
             with pytest.raises(InputError, match="nested"):
                 document_from_json(parse_line(line))
+
+
+def test_files_with_byte_order_marks_may_be_put_behind_one_another(tmp_path: Path) -> None:
+    row = b'\xef\xbb\xbf{"id": "a", "text": "Oslo"}\r\n'
+    (tmp_path / "both.jsonl").write_bytes(row + row)
+    assert [document.text for document in read_jsonl(tmp_path / "both.jsonl")] == ["Oslo", "Oslo"]
