@@ -91,7 +91,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         why = str(error.strerror or error).partition(" (while")[0]
-        raise CallError(f"cannot listen on {host} port {port}: {why}; try another --port") from None
+        raise CallError(f"cannot listen on {host} port {port}: {why}; try another --port or --host") from None
     with listener:
         yield listener
 

@@ -208,7 +208,7 @@ def test_others_reach_it_only_with_a_token_or_when_told_twice(
         ServeOptions(bundle=word_bundle, timeout=math.inf)
     with pytest.raises(CallError, match=r"cannot listen on 192\.0\.2\.7"):
         serve(ServeOptions(bundle=word_bundle, host="192.0.2.7", allow_open_host=True))
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CallError, match="try another --port"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CallError, match="--port or --host"):
         serve(ServeOptions(bundle=word_bundle, port=taken.getsockname()[1]))
     with pytest.raises(InputError, match="no such bundle"):
         serve(ServeOptions(bundle=word_bundle / "none", port=0))
