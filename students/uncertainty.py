@@ -17,4 +17,4 @@ def uncertainty(logits: Floats) -> dict[str, float]:
     shares = probabilities(logits).astype(np.float64)
     entropy = -(shares * np.log(np.maximum(shares, 1e-30))).sum(axis=1).mean()
     best = np.sort(shares, axis=1)
-    return {"entropy": round(max(float(entropy), 0.0), 6), "margin": round(float((best[:, -1] - best[:, -2]).min()), 6)}
+    return {"entropy": round(max(0.0, float(entropy)), 6), "margin": round(float((best[:, -1] - best[:, -2]).min()), 6)}

@@ -148,6 +148,13 @@ def test_a_text_from_the_shell_is_utf8_whatever_python_took_it_for(
         predict(PredictOptions(bundle=word_bundle, text=b"Z\xfcrich".decode("utf-8", "surrogateescape")))
 
 
+def test_a_certain_text_has_an_entropy_of_nought_without_a_sign(
+    word_bundle: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    predict(PredictOptions(bundle=word_bundle, text="\u200b", uncertainty=True))
+    assert b'"uncertainty": {"entropy": 0.0, "margin": 1.0}' in capfdbinary.readouterr().out
+
+
 def test_a_slow_stream_is_answered_line_by_line(word_bundle: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     call = [sys.executable, "-c", PROGRAM, str(word_bundle)]
