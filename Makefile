@@ -29,7 +29,7 @@ demo: $(VENV)/installed
 	@$(BIN)/python benchmarks/demo.py $(DEMO)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 soak: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow --timeout 7200
