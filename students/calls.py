@@ -9,7 +9,10 @@ from students.decode import Floats
 from students.encode import Ids
 
 CALL = 512
-"""Pieces a call takes at the most, unless one window has more."""
+"""Tokens a call takes at the most, unless one window has more."""
+
+SPECIAL = 2
+"""Tokens of a window beside its pieces."""
 
 Model = Callable[[Sequence[Ids]], Floats]
 """From the pieces of windows of one length to logits, shape (windows, pieces, tags)."""
@@ -58,7 +61,7 @@ class Calls:
             call = self._open[length] = Call()
         place = Place(call, len(call.pieces))
         call.pieces.append(pieces)
-        if (place.at + 2) * length > self._most:
+        if (place.at + 2) * (length + SPECIAL) > self._most:
             self._start(length)
         return place
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import islice
 
+from students.calls import SPECIAL
 from students.decode import Floats
 from students.encode import Ids
 
 MOST = 256
-"""Pieces a call takes at the most, unless one window has more: some ten milliseconds, for which others wait."""
+"""Tokens a call takes at the most, unless one window has more: some ten milliseconds, for which others wait."""
 
 Model = Callable[[Sequence[Ids]], Floats]
 """From the pieces of windows of one length to logits, shape (windows, pieces, tags)."""
@@ -50,7 +51,7 @@ class Company:
         """A window and those of its length that wait longest, as many as a call takes; they wait no longer."""
         length = len(guest.pieces)
         self.leave(guest)
-        found = [guest, *islice(self._waiting.get(length, ()), max(self._most // length, 1) - 1)]
+        found = [guest, *islice(self._waiting.get(length, ()), max(self._most // (length + SPECIAL), 1) - 1)]
         for each in found[1:]:
             self.leave(each)
         return found
