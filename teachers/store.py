@@ -14,6 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -74,9 +75,11 @@ class Store:
         self.path, self._clock = Path(path), clock
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._reader = _connect(self.path)
-            _prepare(self._reader, self.path)
-            self._writer = _connect(self.path)
+            with ExitStack() as opened:
+                self._reader = opened.enter_context(closing(_connect(self.path)))
+                _prepare(self._reader, self.path)
+                self._writer = _connect(self.path)
+                opened.pop_all()
         except (sqlite3.Error, OSError) as error:
             raise CallError(f"{path}: cannot be used as a store: {error}") from None
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
@@ -186,7 +189,11 @@ class Store:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous = FULL")  # an answer is on the disk before it is used
+    try:
+        connection.execute("PRAGMA synchronous = FULL")  # an answer is on the disk before it is used
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
