@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from distill.corpora import read_gold_flat
 from distill.document import Document
 from distill.errors import CallError, InputError
-from distill.labels import Label, LabelSet
+from distill.labels import Label, LabelSet, read_labels
+from distill.progress import say
 
 NO_DEV = "give documents labelled by people as --verify (never the test file)"
 
@@ -26,11 +27,14 @@ class Evidence:
 
 
 def evidence(run: Path, verify: Sequence[Path], labels: Sequence[str], licence: str) -> Evidence:
-    """The documents of `--verify`, or else those the run chose its best epoch on."""
+    """The documents of `--verify`, or else those the run chose its best epoch on.
+
+    Their labels are read as the training read them: by the aliases of its `--labels`.
+    """
     place, config = _config(run)
-    known = LabelSet(tuple(Label(label) for label in labels))
+    known = _labels(place, config, labels, needed=not verify)
     if verify:
-        documents = [document for path in verify for document in read_gold_flat(path, known).documents]
+        documents = _read(verify, known)
         names = [_named(path) for path in verify]
     else:
         documents, names = _dev(place, config, known)
@@ -51,6 +55,13 @@ def evidence(run: Path, verify: Sequence[Path], labels: Sequence[str], licence: 
     return Evidence(documents, data)
 
 
+def _read(paths: Iterable[Path], labels: LabelSet) -> list[Document]:
+    read = [read_gold_flat(path, labels) for path in paths]
+    if unknown := sum(corpus.unknown.total() for corpus in read):
+        say(f"{unknown} entities to check on have labels that the training left out, and so are they here")
+    return [document for corpus in read for document in corpus.documents]
+
+
 def _config(run: Path) -> tuple[Path, dict[str, Any]]:
     """The run folder that `run` is or stands in, and its configuration; empty where there is none."""
     for folder in (run, run.parent):
@@ -63,6 +74,20 @@ def _config(run: Path) -> tuple[Path, dict[str, Any]]:
             if isinstance(found, dict) and isinstance(found.get("data"), dict):
                 return folder, found
     return run, {}
+
+
+def _labels(run: Path, config: dict[str, Any], ids: Sequence[str], *, needed: bool) -> LabelSet:
+    """The training's label set, which nobody edits any more; the bare ids where its file is gone and not `needed`."""
+    bare = LabelSet(tuple(Label(label) for label in ids), source="the student's", fixed=True)
+    named = config.get("data", {}).get("labels", [])
+    try:
+        files = [_as_it_was(row, run, config["options"], "label file") for row in named]
+    except CallError:
+        if needed:
+            raise
+        return bare
+    read = [replace(read_labels(path), source=bare.source, fixed=True) for path in files]
+    return next((labels for labels in read if labels.ids == bare.ids), bare)
 
 
 def _left_out(run: Path, distilled: Sequence[Mapping[str, Any]]) -> set[str]:
@@ -101,9 +126,7 @@ def _dev(run: Path, config: dict[str, Any], labels: LabelSet) -> tuple[list[Docu
     chosen = files.get("gold" if share is not None else "dev", [])
     if not chosen:
         raise CallError(f"{run} names no dev file to check on; {NO_DEV}")
-    documents: list[Document] = []
-    for each in chosen:
-        documents += read_gold_flat(_as_it_was(each, run, options), labels).documents
+    documents = _read([_as_it_was(each, run, options, "dev data") for each in chosen], labels)
     names = [_bare(each) for each in chosen]
     if share is None:
         return documents, names
@@ -111,7 +134,7 @@ def _dev(run: Path, config: dict[str, Any], labels: LabelSet) -> tuple[list[Docu
     return dev, [each | {"share": share, "seed": int(options["seed"])} for each in names]
 
 
-def _as_it_was(row: Mapping[str, Any], run: Path, options: Mapping[str, Any]) -> Path:
+def _as_it_was(row: Mapping[str, Any], run: Path, options: Mapping[str, Any], what: str) -> Path:
     """The file of the training, found from here or, by where the run was put, from where `train` was called."""
     named, out = Path(str(row["path"])), Path(str(options.get("out", "")))
     steps, lies = out.parts, run.resolve()
@@ -122,7 +145,7 @@ def _as_it_was(row: Mapping[str, Any], run: Path, options: Mapping[str, Any]) ->
         if path.is_file() and _named(path)["sha256"] == row["sha256"]:
             return path
     named = places[-1] / named
-    raise CallError(f"the run's dev data {named} is gone from there or has changed since; {NO_DEV}")
+    raise CallError(f"the run's {what} {named} is gone from there or has changed since; {NO_DEV}")
 
 
 def _bare(row: dict[str, Any]) -> dict[str, Any]:
