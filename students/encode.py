@@ -248,7 +248,8 @@ def _owned(edges: list[tuple[int, int]]) -> list[Window]:
 def _loaded(data: bytes, path: Path) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_buffer(data)
-        tokenizer.encode("a")  # one may be read and be of no use, as without a vocabulary
+        for word in ("a", "\ua66e"):  # one may be read and be of no use: without a vocabulary, or for unknown words
+            tokenizer.encode(word)
         return tokenizer
     except Exception as error:  # noqa: BLE001 - the library raises bare Exception for a broken file
         raise InputError(f"not a tokenizer file: {error}", path=path) from None

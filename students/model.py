@@ -37,6 +37,14 @@ class Student:
     encoder: Encoder
     tags: TagSet
 
+    def __post_init__(self) -> None:
+        """InputError where the tokenizer gives pieces that the model does not know."""
+        table: Any = self.model.get_input_embeddings()
+        number, piece = max((number, piece) for piece, number in self.encoder.tokenizer.get_vocab().items())
+        if number >= table.num_embeddings:
+            message = f"its tokenizer has {piece!r} as number {number}, its model ends with {table.num_embeddings - 1}"
+            raise InputError(f"not a student that can be used: {message}", path=self.model.config.name_or_path)
+
 
 def source_of(student: str) -> str:
     """What transformers loads for `--student`: the MiniLM package's folder, a local folder, or a name on the hub."""
@@ -129,9 +137,9 @@ def keep_layers(model: Any, count: int) -> None:
 def longest_input(model: PreTrainedModel) -> int | None:
     """Tokens the model has positions for, None where it has no limit."""
     limit = getattr(model.config, "max_position_embeddings", None)
-    # RoBERTa's family starts to count behind the padding token.
-    taken = model.config.pad_token_id + 1 if model.config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
-    return None if limit is None else int(limit) - taken
+    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)  # RoBERTa's family and MPNet start to count behind it
+    return None if limit is None else int(limit) - (0 if padding is None else padding + 1)
 
 
 def write_tokenizer(student: str, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Training the narrow embedding table gives what training the whole one would."""
+"""Training the narrow embedding table gives what training the whole one would; tokenizers and models that fit."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
-from tiny_student import PIECES, make_tiny_student
+import transformers
+from tiny_student import PIECES, make_tiny_student, tiny_tokenizer
+from tokenizers import Tokenizer, models
 
-from students.model import load_student
+from distill.errors import InputError
+from students.model import load_student, longest_input
 from students.vocabulary import Vocabulary
 
 ROWS = [np.asarray([2, 50, 60, 3], np.int32), np.asarray([2, 61, 60, 3], np.int32)]
@@ -45,3 +49,32 @@ def test_narrow_and_whole_training_agree(tmp_path: Path) -> None:
     untouched = [i for i in range(len(PIECES)) if i not in {0, 2, 3, 50, 60, 61}]
     assert torch.equal(before[untouched], narrow[table][untouched])
     assert not torch.equal(before[60], narrow[table][60])
+
+
+def test_a_tokenizer_with_more_pieces_than_the_model_is_one_line(tmp_path: Path) -> None:
+    folder = make_tiny_student(tmp_path / "student")
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_tokens(["teamster", "teamwork"])  # the first shares a number, for PIECES has one piece twice
+    tokenizer.save(str(folder / "tokenizer.json"))
+    reason = f"'teamwork' as number {len(PIECES)}, its model ends with {len(PIECES) - 1}"
+    with pytest.raises(InputError, match=f"student: not a student that can be used: its tokenizer has {reason}"):
+        load_student(folder)
+
+
+def test_a_tokenizer_that_knows_no_way_with_unknown_words_is_one_line(tmp_path: Path) -> None:
+    folder = make_tiny_student(tmp_path / "student")
+    words = Tokenizer(models.WordLevel({"a": 0, "b": 1}))
+    words.save(str(folder / "tokenizer.json"))
+    with pytest.raises(InputError, match=r"tokenizer\.json: not a tokenizer file: .*Missing \[UNK\]"):
+        load_student(folder)
+
+
+@pytest.mark.parametrize(("kind", "taken"), [("MPNet", 2), ("Roberta", 4), ("Bert", 0)])
+def test_positions_that_begin_behind_the_padding_are_not_counted(kind: str, taken: int) -> None:
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    settings = {"vocab_size": 9, "max_position_embeddings": 20, "pad_token_id": 3}
+    config = getattr(transformers, f"{kind}Config")(**sizes, **settings)
+    model = getattr(transformers, f"{kind}ForTokenClassification")(config)
+    longest = longest_input(model)
+    assert longest == 20 - taken
+    assert model(input_ids=torch.full((1, longest), 5)).logits.shape[1] == longest
