@@ -121,6 +121,15 @@ def conform(documents: Iterable[Document], labels: LabelSet, path: str | Path) -
     return result, unknown
 
 
+def fault_of(label: str) -> str:
+    """Why a label cannot stand in tags and files; empty where it can."""
+    if label == "O":
+        return "is the tag of what is no entity"
+    if label != label.strip() or any(category(char) in ("Cc", "Cs", "Zl", "Zp") for char in label):
+        return "holds what a line of a file cannot: a tab, a line break, half a character, or white space at its ends"
+    return "" if _key(label) else "names nothing"
+
+
 def labels_of(documents: Iterable[Document]) -> LabelSet:
     """The label set that a data set implies: its labels in alphabetical order."""
     names = {entity.label for document in documents for entity in document.entities}
@@ -137,14 +146,10 @@ def read_labels(path: str | Path) -> LabelSet:
 def _label(name: str, row: Any, path: str | Path) -> Label:
     if not isinstance(row, dict):
         raise InputError(f"{name} is not a table; write [{name}] with name, definition, aliases", path=path)
-    if name == "O":
-        raise InputError("O is the tag of what is no entity; give the label another id", path=path)
-    if not name or any(char.isspace() or category(char) == "Cc" for char in name):
-        raise InputError(
-            f"{name!r} cannot be a label's id, which stands in tags: no white space, no control characters; "
-            f"write it with hyphens, and in words as its name",
-            path=path,
-        )
+    fault = fault_of(name) or ("holds white space" if any(map(str.isspace, name)) else "")
+    if fault:
+        message = f"{name!r} cannot be a label's id: it {fault}; write it with hyphens, and in words as its name"
+        raise InputError(message, path=path)
     for key in sorted(set(row) - LABEL_KEYS):
         raise InputError(f"unknown key {name}.{key}{did_you_mean(key, LABEL_KEYS)}", path=path)
     aliases = row.get("aliases", [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from distill.corpora import FlatCorpus, flattened, read_all
 from distill.document import Document
 from distill.errors import CallError, InputError
 from distill.files import existing
-from distill.labels import LabelSet, conform, labels_of, read_labels
+from distill.labels import LabelSet, conform, fault_of, labels_of, read_labels
 from students.options import TrainOptions
 from students.targets import row_weight
 
@@ -48,7 +48,7 @@ def read_material(options: TrainOptions) -> Material:
     everything = [document for documents in read.values() for document in documents]
     if not any(document.entities for document in everything):
         raise InputError("no document has an entity, so there is no label to learn", path=next(iter(read)))
-    labels = read_labels(options.labels) if options.labels else labels_of(everything)
+    labels = read_labels(options.labels) if options.labels else _implied(read)
     material = Material(labels, [], [], [])
     material.unlabelled = [d.with_entities(()) for path in dict.fromkeys(options.unlabelled) for d in read_all(path)]
     if options.unlabelled and not material.unlabelled:
@@ -67,6 +67,20 @@ def read_material(options: TrainOptions) -> Material:
             raise InputError("no documents to choose the epoch on; leave --dev out to keep the last", path=options.dev)
     _check_learnable(material, options)
     return material
+
+
+def _implied(read: Mapping[Path, Sequence[Document]]) -> LabelSet:
+    """The labels of the files; InputError for one that no tag can carry, or that is another but for its case."""
+    for path, documents in read.items():
+        for document in documents:
+            for label in {entity.label for entity in document.entities}:
+                if fault := fault_of(label):
+                    message = f"document {document.id!r}: the label {label!r} {fault}"
+                    raise InputError(f"{message}; rename it, or give --labels with it as an alias", path=path)
+    try:
+        return labels_of(document for documents in read.values() for document in documents)
+    except InputError as error:
+        raise CallError(f"labels of the data: {error.message}; give --labels with one as the other's alias") from None
 
 
 def _check_learnable(material: Material, options: TrainOptions) -> None:

@@ -55,7 +55,7 @@ def test_names_are_found_with_hyphens_underscores_and_spaces() -> None:
         ("[ORG]\nname = 1", "are strings"),
         ("[ORG]\naliases = ['x']\n[LOC]\naliases = ['X']", "'X' stands for both ORG and LOC"),
         ("other = 'ignore'\n[ORG]", "other is"),
-        ("[ORG]\n[O]", "O is the tag of what is no entity"),
+        ("[ORG]\n[O]", "it is the tag of what is no entity"),
         ('["work of art"]', "'work of art' cannot be a label's id"),
         ('["a\\u0007b"]', "cannot be a label's id"),
         ('[""]', "cannot be a label's id"),
