@@ -14,6 +14,7 @@ from typing import Any
 import huggingface_hub
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel
 
@@ -102,7 +103,7 @@ def _loaded(loader: Any, source: str, student: str, **settings: Any) -> Any:
     try:
         offline = Path(source).is_dir() or not may_be_there(huggingface_hub.constants.ENDPOINT)
         return loader.from_pretrained(source, local_files_only=offline, **settings)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:  # of other shapes, cut short
         reason = str(error).strip().splitlines()[0]
         if Path(source).is_dir():
             raise InputError(f"not a student that can be loaded: {reason}", path=student) from None
@@ -183,7 +184,8 @@ def student_folder(path: Path) -> Path:
     for folder in (path, path / "student"):
         if (folder / WINDOWS_FILE).is_file() and (folder / "config.json").is_file():
             return folder
-    raise InputError(f"not a student: no {WINDOWS_FILE} with a config.json here or in student/", path=path)
+    message = f"not a student: no {WINDOWS_FILE} with a config.json here or in student/; `ner-distill train` makes one"
+    raise InputError(message, path=path)
 
 
 def load_student(path: Path, device: str = "cpu") -> Student:
@@ -191,13 +193,23 @@ def load_student(path: Path, device: str = "cpu") -> Student:
     folder = student_folder(path)
     try:
         windows = json.loads((folder / WINDOWS_FILE).read_text(encoding="utf-8"))
-        labels, length, stride = windows["labels"], int(windows["max_length"]), int(windows["stride"])
-        above = int(windows.get("sentences_above", 0))
+        labels, length, stride = tuple(windows["labels"]), int(windows["max_length"]), int(windows["stride"])
+        above = max(int(windows.get("sentences_above", 0)), 0)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"not a student's {WINDOWS_FILE}: {error!r}", path=folder / WINDOWS_FILE) from None
     tags = TagSet(labels)
     with quiet():
-        model = _loaded(AutoModelForTokenClassification, str(folder), str(folder), dtype=torch.float32)
+        model, found = _loaded(
+            AutoModelForTokenClassification, str(folder), str(folder), dtype=torch.float32, output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )  # fmt: skip
+    if drawn := sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])}):  # by chance
+        message = f"its weights lack {', '.join(drawn[:3])}, or have another shape there; copy or train it again"
+        raise InputError(f"not a student that can be loaded: {message}", path=folder)
+    longest = longest_input(model)
+    if longest is not None and length > longest:
+        message = f"windows of {length} tokens, and the model sees at most {longest}"
+        raise InputError(message, path=folder / WINDOWS_FILE)
     names = tuple(model.config.id2label[i] for i in range(len(model.config.id2label)))
     if names != tags.names:
         message = f"config.json is for the tags {', '.join(names)}, {WINDOWS_FILE} for {', '.join(tags.names)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from tiny_student import PIECES, make_tiny_student, tiny_tokenizer
 from tokenizers import Tokenizer, models
 
@@ -78,3 +80,26 @@ def test_positions_that_begin_behind_the_padding_are_not_counted(kind: str, take
     longest = longest_input(model)
     assert longest == 20 - taken
     assert model(input_ids=torch.full((1, longest), 5)).logits.shape[1] == longest
+
+
+def test_a_student_without_all_its_weights_is_one_line(tmp_path: Path) -> None:
+    folder = make_tiny_student(tmp_path / "student")
+    weights, whole = folder / "model.safetensors", load_file(folder / "model.safetensors")
+    save_file({name: each for name, each in whole.items() if name != "classifier.weight"}, weights, {"format": "pt"})
+    with pytest.raises(InputError, match=r"student: not a student .* its weights lack classifier\.weight, or"):
+        load_student(folder)  # a head drawn by chance would answer all the same
+    save_file(whole | {"classifier.bias": torch.zeros(9)}, weights, {"format": "pt"})
+    with pytest.raises(InputError, match=r"student: not a student .* its weights lack classifier\.bias, or"):
+        load_student(folder)
+    weights.write_bytes(weights.read_bytes()[:-9])
+    with pytest.raises(InputError, match="student: not a student that can be loaded: Error while deserializing"):
+        load_student(folder)
+
+
+def test_windows_that_no_student_of_its_size_reads_are_one_line(tmp_path: Path) -> None:
+    folder = make_tiny_student(tmp_path / "student")
+    windows = json.loads((folder / "ner_distill.json").read_text())
+    for wrong, message in (({"max_length": 500}, "500 tokens, and the model sees at most 128"), ({"labels": None}, "")):
+        (folder / "ner_distill.json").write_text(json.dumps(windows | wrong))
+        with pytest.raises(InputError, match=rf"ner_distill\.json: .*{message}"):
+            load_student(folder)
