@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import onnx
 
+from distill.errors import CallError
 from students import early
 from students.bundle_options import ExportOptions
 from students.exits import arrays, layers_of, read_exits
@@ -22,7 +23,10 @@ class Candidate(NamedTuple):
 
 
 def candidates(graph: onnx.ModelProto, student: Student, options: ExportOptions) -> Iterator[Candidate]:
-    """From a student's fp32 graph; early exits are given up last, and not at all where one asked for them."""
+    """From a student's fp32 graph; early exits are given up last, and not at all where one asked for them.
+
+    CallError where one asked and there are none.
+    """
     wanted = options.precision == "int8" if options.early_exit is None else options.early_exit
     layers = layers_of(student)
     exits = read_exits(student_folder(options.run), student) if wanted and early.can_exit(graph, layers) else None
@@ -31,8 +35,11 @@ def candidates(graph: onnx.ModelProto, student: Student, options: ExportOptions)
             limits = {layer: early.sure(layer, layers, careful=careful) for layer in exits.heads}
             made = early.with_exits(graph, *arrays(exits), limits)
             yield Candidate(early.folded(_sized(made, options)), {str(layer): each for layer, each in limits.items()})
-        if options.early_exit:
-            return
+    if options.early_exit:
+        if exits is None or not exits.heads:
+            message = "has no early exits: those are of BERT's build, with two layers or more, and `train` writes them"
+            raise CallError(f"--early-exit: {options.run} {message}; leave it out")
+        return
     yield Candidate(_sized(graph, options), {})
 
 

@@ -22,7 +22,7 @@ from tiny_student import make_tiny_encoder, make_tiny_student
 from training_data import write_sentences
 
 from distill.document import Document
-from distill.errors import CheckFailed, InputError
+from distill.errors import CallError, CheckFailed, InputError
 from distill.jsonl import read_jsonl
 from students import depth, early
 from students.bundle import read_manifest
@@ -387,3 +387,9 @@ def test_a_shortcut_learns_where_a_linear_layer_takes_its_tokens() -> None:
             way.add(some, some + some @ matrix + bias)
     shortcut = way.shortcut()
     torch.testing.assert_close(shortcut(states), states @ matrix + bias, atol=0.02, rtol=0)
+
+
+def test_exits_that_are_not_there_cannot_be_asked_for(tiny_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(CallError, match=r"--early-exit: .* has no early exits.*leave it out"):
+        export_tiny(tiny_run, tmp_path / "bundle", early_exit=True)
+    assert not list(tmp_path.iterdir())
