@@ -151,11 +151,22 @@ def _early(done: Finished, setting: Setting) -> list[str]:
     return [f"stopped after epoch {done.epochs} of {planned}: no better dev score in {patience} epochs"]
 
 
+def _untaught(material: Material) -> str:
+    """The labels of dev that stand nowhere in what is learnt, misspelt perhaps."""
+    taught, asked = (
+        {entity.label for document in some for entity in document.entities}
+        for some in ((*material.distilled, *material.gold), material.dev)
+    )
+    names = ", ".join(sorted(asked - taught))
+    return f"nothing teaches {names}, which dev has: no such entity will be found" if names else ""
+
+
 def _notes(material: Material, sources: Sequence[Examples]) -> list[str]:
     """What was cut into windows, snapped, lost and dropped; nothing where nothing was."""
     windowed, snapped = sum(s.windowed for s in sources), sum(s.snapped for s in sources)
     empty, lost = sum(s.empty for s in sources), sum((s.lost for s in sources), Counter[str]())
     notes = ["" if material.dev else "no dev data: the last epoch is kept as the best", _seen_before(material)]
+    notes.append(_untaught(material))
     notes.append(f"{windowed} rows longer than the window were read in several" if windowed else "")
     notes.append(f"{snapped} entities end inside a word and took the whole word" if snapped else "")
     notes.append(f"{empty} rows have no word" if empty else "")

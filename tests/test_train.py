@@ -198,6 +198,13 @@ def test_dev_that_is_trained_on_is_told(encoder: Path, data: Path, tmp_path: Pat
     assert "48 of 48 dev texts are trained on too" in str(report)
 
 
+def test_a_label_that_nothing_teaches_is_told(encoder: Path, data: Path, tmp_path: Path) -> None:
+    dev = [*read_jsonl(data / "dev.jsonl"), Document("p", "oslo spoke .", (Entity(0, 4, "PLACE"),))]
+    write_jsonl(dev, tmp_path / "dev.jsonl")
+    report = fit(options(encoder, data, tmp_path / "run", dev=str(tmp_path / "dev.jsonl"), epochs=1))
+    assert "nothing teaches PLACE, which dev has: no such entity will be found" in report.notes
+
+
 def test_gold_drawn_for_dev_never_trains(encoder: Path, data: Path, tmp_path: Path) -> None:
     report = fit(options(encoder, data, tmp_path / "run", epochs=1, schedule="gold", dev="0.25"))
     assert report.rows == {"distilled": 0, "gold": 36}
