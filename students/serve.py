@@ -42,15 +42,15 @@ def serve(options: ServeOptions) -> ServeReport:
 
     Raises CallError where others could reach the address without a token, or where it is taken.
     """
-    token = _token(options)
-    if token is None and not is_loopback(options.host) and not options.allow_open_host:
+    token, host = _token(options), options.host.strip("[]")  # as addresses stand in a URL
+    if token is None and not is_loopback(host) and not options.allow_open_host:
         raise CallError(
-            f"others can reach {options.host}; name a variable that holds a token with --token-env, or say "
+            f"others can reach {host}; name a variable that holds a token with --token-env, or say "
             "--allow-open-host"
         )
     service_class, application = (resolve(f"students.serving:{name}", _EXTRA) for name in ("Service", "application"))
     resolve("uvicorn", _EXTRA)
-    with _listening(options.host, options.port) as listener:
+    with _listening(host, options.port) as listener:
         threads = options.threads or cores()
         student = Student.load(options.bundle, threads=1)
         student.tag(["The first answer takes longest."])

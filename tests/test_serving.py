@@ -212,6 +212,8 @@ def test_others_reach_it_only_with_a_token_or_when_told_twice(
         serve(ServeOptions(bundle=word_bundle, port=taken.getsockname()[1]))
     with pytest.raises(InputError, match="no such bundle"):
         serve(ServeOptions(bundle=word_bundle / "none", port=0))
+    with pytest.raises((InputError, CallError), match=r"no such bundle|cannot listen on ::1"):  # no IPv6 everywhere
+        serve(ServeOptions(bundle=word_bundle / "none", port=0, host="[::1]"))
 
 
 def test_the_figures_count_and_quote_nothing(word_bundle: Path) -> None:
