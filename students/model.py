@@ -88,6 +88,9 @@ def new_classifier(student: str, tags: TagSet, layers: int | None, seed: int) ->
     with torch.random.fork_rng(), quiet():
         torch.manual_seed(seed)
         config = _loaded(transformers.AutoConfig, source, student)
+        if config.is_encoder_decoder:
+            message = f"{config.model_type} is an encoder with a decoder; a student is an encoder alone, such as BERT"
+            raise InputError(message, path=student)
         _check_tags(config, tags, student)
         model = _loaded(
             AutoModelForTokenClassification, source, student, dtype=torch.float32, num_labels=len(tags),

@@ -15,7 +15,8 @@ from tiny_student import PIECES, make_tiny_student, tiny_tokenizer
 from tokenizers import Tokenizer, models
 
 from distill.errors import InputError
-from students.model import load_student, longest_input
+from students.decode import TagSet
+from students.model import load_student, longest_input, new_classifier
 from students.vocabulary import Vocabulary
 
 ROWS = [np.asarray([2, 50, 60, 3], np.int32), np.asarray([2, 61, 60, 3], np.int32)]
@@ -103,3 +104,9 @@ def test_windows_that_no_student_of_its_size_reads_are_one_line(tmp_path: Path) 
         (folder / "ner_distill.json").write_text(json.dumps(windows | wrong))
         with pytest.raises(InputError, match=rf"ner_distill\.json: .*{message}"):
             load_student(folder)
+
+
+def test_an_encoder_with_a_decoder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "t5", "architectures": ["T5Model"]}', encoding="utf-8")
+    with pytest.raises(InputError, match="t5 is an encoder with a decoder"):
+        new_classifier(str(tmp_path), TagSet(("LOC",)), None, 1)
