@@ -90,13 +90,14 @@ UNREADABLE = Path("/proc/self/mem")  # a file that opens, and gives an error of 
 
 
 @pytest.mark.skipif(not UNREADABLE.exists(), reason="needs /proc")
-def test_a_file_that_the_disk_does_not_give_is_one_line(tmp_path: Path) -> None:
+def test_a_file_that_the_disk_does_not_give_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="mem: cannot be read: input/output error"):
         list(open_lines(UNREADABLE))
     with pytest.raises(InputError, match="mem: cannot be read: input/output error"):
         read_whole(UNREADABLE)
+    monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "s"))
+        listener.bind("s")  # a whole path may be too long for a socket
         with pytest.raises(InputError, match="s: cannot be read: no such device"):
             list(open_lines(tmp_path / "s"))
 

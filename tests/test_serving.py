@@ -273,7 +273,7 @@ HURRIED = f"""
 import threading, time
 from students.runtime import Student
 reads = Student.taken_apart
-Student.taken_apart = lambda *given: (time.sleep(2), reads(*given))[1]
+Student.taken_apart = lambda *given: (time.sleep(4), reads(*given))[1]
 {PROGRAM}
 print([each.name for each in threading.enumerate()])
 """
