@@ -88,7 +88,7 @@ def open_lines(path: str | Path, errors: Literal["strict", "surrogateescape"] = 
     except BrokenFrame as error:
         raise InputError(f"broken zstandard file: {error}", path=path, line=number + 1) from None
     except OSError as error:
-        raise _unreadable(error, path) from None
+        raise unreadable(error, path) from None
 
 
 def read_whole(path: str | Path, what: str = "file") -> str:
@@ -98,7 +98,7 @@ def read_whole(path: str | Path, what: str = "file") -> str:
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8 at byte {error.start}; convert the file first", path=path) from None
     except OSError as error:
-        raise _unreadable(error, path) from None
+        raise unreadable(error, path) from None
 
 
 def read_toml(path: str | Path, what: str = "file") -> dict[str, Any]:
@@ -109,7 +109,8 @@ def read_toml(path: str | Path, what: str = "file") -> dict[str, Any]:
         raise InputError(f"not TOML: {error}", path=path) from None
 
 
-def _unreadable(error: OSError, path: str | Path) -> InputError:
+def unreadable(error: OSError, path: str | Path) -> InputError:
+    """What the system says of a file that it does not give, in one line."""
     folder = isinstance(error, IsADirectoryError)
     why = "is a folder, expected a file" if folder else f"cannot be read: {str(error.strerror or error).lower()}"
     return InputError(why, path=path)

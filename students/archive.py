@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from distill.errors import InputError
+from distill.files import unreadable
 
 SUFFIX = ".tar.gz"
 TOP = "bundle/"
@@ -184,7 +185,7 @@ def _read(stream: IO[bytes], size: int, path: Path) -> bytes:
     except EOFError:
         raise InputError("damaged: cut off; copy the bundle again", path=path) from None
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", path=path) from None
+        raise unreadable(error, path) from None
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -195,4 +196,4 @@ def _opened(path: Path) -> IO[bytes]:
     except FileNotFoundError:
         raise InputError("no such bundle", path=path) from None
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", path=path) from None
+        raise unreadable(error, path) from None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import InputError
-from distill.files import real
+from distill.files import real, unreadable
 from students.archive import SUFFIX, Member, is_archive, members
 
 FORMAT = 1
@@ -178,7 +178,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path) from None
+        raise unreadable(error, path) from None
 
 
 def read_file(folder: Path, manifest: Manifest, name: str) -> bytes:

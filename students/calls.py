@@ -11,11 +11,15 @@ from students.encode import Ids
 CALL = 512
 """Tokens a call takes at the most, unless one window has more."""
 
-SPECIAL = 2
-"""Tokens of a window beside its pieces."""
+_SPECIAL = 2  # tokens of a window beside its pieces
 
 Model = Callable[[Sequence[Ids]], Floats]
 """From the pieces of windows of one length to logits, shape (windows, pieces, tags)."""
+
+
+def windows_of(length: int, most: int) -> int:
+    """How many windows of so many pieces a call of at most `most` tokens takes."""
+    return max(most // (length + _SPECIAL), 1)
 
 
 class Call:
@@ -61,7 +65,7 @@ class Calls:
             call = self._open[length] = Call()
         place = Place(call, len(call.pieces))
         call.pieces.append(pieces)
-        if (place.at + 2) * (length + SPECIAL) > self._most:
+        if len(call.pieces) == windows_of(length, self._most):
             self._start(length)
         return place
 

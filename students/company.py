@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from students.calls import SPECIAL
+from students.calls import windows_of
 from students.decode import Floats
 from students.encode import Ids
 
@@ -51,7 +51,7 @@ class Company:
         """A window and those of its length that wait longest, as many as a call takes; they wait no longer."""
         length = len(guest.pieces)
         self.leave(guest)
-        found = [guest, *islice(self._waiting.get(length, ()), max(self._most // (length + SPECIAL), 1) - 1)]
+        found = [guest, *islice(self._waiting.get(length, ()), windows_of(length, self._most) - 1)]
         for each in found[1:]:
             self.leave(each)
         return found

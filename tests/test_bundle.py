@@ -54,7 +54,7 @@ def _ringed(path: Path) -> None:
 def test_a_file_that_the_disk_does_not_give_is_named(word_bundle: Path) -> None:
     here = Path("/proc/self")
     manifest = replace(read_manifest(word_bundle), files={"mem": entry(b"")})
-    with pytest.raises(InputError, match="mem: cannot be read: Input/output error"):
+    with pytest.raises(InputError, match="mem: cannot be read: input/output error"):
         read_file(here, manifest, "mem")
 
 

@@ -22,7 +22,7 @@ from tiny_student import PIECES
 from distill.document import Document
 from students.answering import Answer
 from students.asking import Question
-from students.calls import CALL, SPECIAL, Calls
+from students.calls import CALL, Calls, windows_of
 from students.company import Company, Guest
 from students.decode import Floats
 from students.encode import Ids
@@ -181,7 +181,7 @@ def test_a_window_takes_others_of_its_length_along_the_longest_waiting_first(
     waiting.insert(0, waiting.pop(at % len(waiting))) if waiting else None
     while waiting:
         taken, length = company.taken(waiting[0]), len(waiting[0].pieces)
-        assert taken == [each for each in waiting if len(each.pieces) == length][: max(most // (length + SPECIAL), 1)]
+        assert taken == [each for each in waiting if len(each.pieces) == length][: windows_of(length, most)]
         assert company.run(taken) == [None] * len(taken)
         waiting = sorted((each for each in waiting if each not in taken), key=guests.index)
     assert sorted(at for at, _ in found) == list(range(1, len(lengths)))

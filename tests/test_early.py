@@ -289,7 +289,7 @@ def test_heads_that_know_nothing_are_given_up_unless_one_asked_for_them(
     capsys.readouterr()
     bundle = export_tiny(run, tmp_path / "bundle", verify=(), max_f1_drop=0.003)
     assert not read_manifest(bundle).exits
-    assert re.findall(r"early exits at ([.\d]+) cost 0\.\d+ of strict F1", capsys.readouterr().err) == ["0.0", "0.001"]
+    assert re.findall(r"early exits at ([.\d]+) cost [01]\.\d+ of strict F1", capsys.readouterr().err) == ["0.0", "0.001"]
     assert student_of(bundle) == student_of(export_tiny(run, tmp_path / "other", verify=(), early_exit=False))
 
 

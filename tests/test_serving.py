@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -250,23 +251,14 @@ def test_a_fault_is_told_by_its_place_and_never_quotes_a_text(
 
 
 def test_sigterm_finishes_what_is_in_hand_and_ends_well(word_bundle: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    command = [sys.executable, "-c", PROGRAM, str(word_bundle)]
-    with subprocess.Popen(
-        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr and process.stdout
-        port = int(process.stderr.readline().partition("127.0.0.1:")[2].partition("/")[0])
-        body = b'{"text": "Oslo Zanzibarine"}'
-        with Caller(port) as call, call.begun(body, 5) as line:
-            until(lambda: call("/health").json["in_hand"] == 1)
-            process.send_signal(signal.SIGTERM)
-            until(lambda: _refuses(call))
-            line.sendall(body[5:])
-            assert b"200 OK" in line.recv(4096)
-        assert process.wait(30) == 0
-        assert process.stdout.read().startswith("stopped: ")
-        assert process.stderr.read() == ""
+    body = b'{"text": "Oslo Zanzibarine"}'
+    with _apart(PROGRAM, word_bundle) as (process, call), call.begun(body, 5) as line:
+        until(lambda: call("/health").json["in_hand"] == 1)
+        process.send_signal(signal.SIGTERM)
+        until(lambda: _refuses(call))
+        line.sendall(body[5:])
+        assert b"200 OK" in line.recv(4096)
+        assert _ended(process).startswith("stopped: ")
 
 
 HURRIED = f"""
@@ -280,21 +272,33 @@ print([each.name for each in threading.enumerate()])
 
 
 def test_two_signals_end_it_at_once_and_its_threads_too(word_bundle: Path) -> None:
+    body = b'{"text": "Oslo"}'
+    with _apart(HURRIED, word_bundle) as (process, call), call.begun(body, len(body)) as line:
+        until(lambda: call("/health").json["in_hand"] == 1)
+        process.send_signal(signal.SIGINT)
+        until(lambda: _refuses(call))
+        process.send_signal(signal.SIGINT)
+        assert b" 503 " in line.recv(4096)
+        assert _ended(process).endswith(" requests, 0 texts\n['MainThread']\n")
+
+
+@contextmanager
+def _apart(program: str, bundle: Path) -> Iterator[tuple[subprocess.Popen[str], Caller]]:
+    """A service in a process of its own, and a caller."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    command = [sys.executable, "-c", HURRIED, str(word_bundle)]
-    with subprocess.Popen(
-        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr and process.stdout
+    command, pipe = [sys.executable, "-c", program, str(bundle)], subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stderr=pipe, stdout=pipe, text=True) as process:
+        assert process.stderr
         port = int(process.stderr.readline().partition("127.0.0.1:")[2].partition("/")[0])
-        with Caller(port) as call, call.begun(body := b'{"text": "Oslo"}', len(body)) as line:
-            until(lambda: call("/health").json["in_hand"] == 1)
-            process.send_signal(signal.SIGINT)
-            until(lambda: _refuses(call))
-            process.send_signal(signal.SIGINT)
-            assert b" 503 " in line.recv(4096) and process.wait(30) == 0
-        assert process.stdout.read().endswith(" requests, 0 texts\n['MainThread']\n")
-        assert process.stderr.read() == ""
+        with Caller(port) as call:
+            yield process, call
+
+
+def _ended(process: subprocess.Popen[str]) -> str:
+    """What a process has printed that ends well and without a complaint."""
+    assert process.wait(30) == 0 and process.stdout and process.stderr
+    assert process.stderr.read() == ""
+    return process.stdout.read()
 
 
 def _refuses(call: Caller) -> bool:
